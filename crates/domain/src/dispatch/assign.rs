@@ -1,0 +1,409 @@
+//! Numbers: letting calls dial, assigning, and giving back.
+
+use crate::dispatch::desk::Desk;
+use crate::dispatch::effect::{Effect, Slot};
+use crate::dispatch::journal::Release;
+use crate::dispatch::record::Step;
+use crate::dispatch::{Dispatcher, TimerKey};
+use crate::error::{FailureKind, ProviderError, SideEffect};
+use crate::flow::{AssignmentOutcome, CallEvent, CallState, Evidence, FailureReason};
+use crate::ids::{AgentId, AttemptId, PhoneNumberId};
+use crate::line::{Changed, Decision, PendingChange, RestoreStep};
+use crate::notice::{Notice, RestoreOutcome};
+use crate::ports::{AssignNumber, Change, Intent, IntentKind, Number, PermitRequest};
+use crate::time::{Instant, Now};
+
+/// What became of one waiting call.
+enum Turn {
+    /// It no longer waits.
+    Gone,
+    /// It has to wait, and so have the calls behind it.
+    Held,
+}
+
+impl Dispatcher {
+    pub(super) fn desk(&mut self, number: &PhoneNumberId) -> &mut Desk {
+        self.desks.entry(number.clone()).or_insert_with(|| Desk::new(number.clone()))
+    }
+
+    fn desk_of(&mut self, slot: Slot) -> &mut Desk {
+        let number = self.record(slot).request.number.clone();
+        self.desk(&number)
+    }
+
+    /// Counts a call among those whose number must not be given back yet.
+    pub(super) fn join(&mut self, slot: Slot, number: &PhoneNumberId) {
+        let desk = self.desk(number);
+        desk.open.insert(slot);
+        desk.line.stop_restore();
+        desk.delay_told = false;
+        if let Some(closing) = desk.closing.take() {
+            self.restored_for(closing);
+        }
+    }
+
+    /// Lets a verified call wait for its number.
+    pub(super) fn queue(&mut self, slot: Slot, now: Now) {
+        let number = self.record(slot).request.number.clone();
+        let record = self.record_mut(slot);
+        record.step = Step::Line;
+        if !record.announced {
+            record.announced = true;
+            let (call, agent) = (record.request.id.clone(), record.request.agent.clone());
+            self.outbox.push(Effect::Tell(Notice::AssignmentStarted { call, number: number.clone(), agent }));
+        }
+        if let Some((reason, detail)) = self.record_mut(slot).blocked.take() {
+            self.write(slot, CallEvent::AssignmentFailed { reason, detail }, now);
+            self.end(slot, now);
+            return;
+        }
+        self.desk(&number).ready.insert(slot);
+        self.dirty.insert(number);
+    }
+
+    /// Does whatever can be done on a number now.
+    pub(super) fn serve(&mut self, number: &PhoneNumberId, now: Now) {
+        let Some(desk) = self.desks.get_mut(number) else { return };
+        for attempt in desk.line.expire(now.monotonic) {
+            self.resolve(attempt);
+        }
+        let waiting: Vec<Slot> = self.desk(number).ready.iter().copied().collect();
+        let mut held = false;
+        for slot in waiting {
+            // Calls that need no assignment are not held by those that do.
+            if matches!(self.serve_call(number, slot, held, now), Turn::Held) {
+                held = true;
+            }
+        }
+        if self.desk(number).open.is_empty() {
+            self.give_back(number, now);
+        }
+    }
+
+    fn serve_call(&mut self, number: &PhoneNumberId, slot: Slot, held: bool, now: Now) -> Turn {
+        let record = self.record(slot);
+        let Some(desk) = self.desks.get(number) else { return Turn::Gone };
+        match desk.line.decide(&record.want(), now.monotonic, &self.policy) {
+            Decision::Reject { reason, detail } => {
+                self.fail_assignment(slot, reason, detail, now);
+                Turn::Gone
+            }
+            Decision::Admit { outcome, evidence } if !held || outcome == AssignmentOutcome::Skipped => {
+                self.admit(slot, outcome, evidence, now);
+                Turn::Gone
+            }
+            Decision::Read if !held => {
+                self.read(number, now);
+                Turn::Held
+            }
+            Decision::Assign if !held => {
+                self.assign(number, slot, now);
+                Turn::Held
+            }
+            Decision::Wait { until } => {
+                self.wake_line_at(number, until);
+                Turn::Held
+            }
+            Decision::Admit { .. } | Decision::Read | Decision::Assign => Turn::Held,
+        }
+    }
+
+    fn read(&mut self, number: &PhoneNumberId, now: Now) {
+        let desk = self.desk(number);
+        if !desk.line.is_reading() {
+            desk.line.begin_read(now.monotonic);
+            self.outbox.push(Effect::ReadNumber(number.clone()));
+        }
+    }
+
+    pub(super) fn wake_line_at(&mut self, number: &PhoneNumberId, at: Option<Instant>) {
+        if let Some(at) = at {
+            self.timers.insert((at, TimerKey::Line(number.clone())));
+        }
+    }
+
+    pub(super) fn admit(&mut self, slot: Slot, outcome: AssignmentOutcome, evidence: Evidence, now: Now) {
+        self.desk_of(slot).ready.remove(&slot);
+        let record = self.record_mut(slot);
+        let confirmed_again = matches!(record.state, CallState::Assigned(_)) && outcome != AssignmentOutcome::Assigned;
+        if !confirmed_again {
+            record.assignment = Some(outcome);
+            self.write(slot, CallEvent::NumberAssigned { outcome, evidence }, now);
+        }
+        if self.record(slot).permit.is_some() {
+            self.intend(slot, now);
+            return;
+        }
+        let record = self.record_mut(slot);
+        record.step = Step::Permit;
+        let request = PermitRequest { attempt: record.next_attempt(), number: record.request.number.clone() };
+        self.outbox.push(Effect::AskPermit(slot, request));
+    }
+
+    fn fail_assignment(&mut self, slot: Slot, reason: FailureReason, detail: String, now: Now) {
+        self.write(slot, CallEvent::AssignmentFailed { reason, detail }, now);
+        self.end(slot, now);
+    }
+
+    fn assign(&mut self, number: &PhoneNumberId, slot: Slot, now: Now) {
+        let record = self.record_mut(slot);
+        record.step = Step::Assignment;
+        let (agent, restore) = (record.request.agent.clone(), record.wants_restore());
+        let desk = self.desk(number);
+        desk.ready.remove(&slot);
+        desk.served = Some(slot);
+        let memory = if restore {
+            desk.line.remember(&agent).map(|inbound| Change::Remember { number: number.clone(), inbound })
+        } else {
+            desk.line.forget().then(|| Change::Forget(number.clone()))
+        };
+        self.begin_change(number, Some(agent), IntentKind::Assign, memory, now);
+    }
+
+    fn begin_change(
+        &mut self,
+        number: &PhoneNumberId,
+        agent: Option<AgentId>,
+        kind: IntentKind,
+        memory: Option<Change>,
+        now: Now,
+    ) {
+        self.changes += 1;
+        let attempt = AttemptId::of_run(&self.run, self.changes);
+        let restore = kind == IntentKind::Restore;
+        let send_by = now.wall.after(self.policy.send_within);
+        let intent =
+            Intent { attempt: attempt.clone(), kind, number: number.clone(), agent: agent.clone(), epoch: 0, send_by };
+        self.desk(number).line.begin_change(attempt.clone(), agent, restore, now.monotonic);
+        let changes = memory.into_iter().chain([Change::Intend(intent)]).collect();
+        self.commit(changes, Release::Change(number.clone(), attempt));
+    }
+
+    /// The journal has the intent: the change may go out.
+    pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, now: Now) {
+        let within = self.policy.send_within;
+        let Some(desk) = self.desks.get(number) else { return };
+        let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt) else { return };
+        if desk.served.is_none() && !change.restore {
+            let why = ProviderError::permanent(FailureKind::NotBuilt, "no call needs the number any more");
+            self.change_unsent(number, attempt, why, now);
+            return;
+        }
+        self.outbox.push(Effect::AssignNumber(AssignNumber {
+            attempt: attempt.clone(),
+            number: number.clone(),
+            agent: change.agent.clone(),
+            not_after: change.since.after(within),
+        }));
+    }
+
+    /// The journal has refused the intent: nothing was sent.
+    pub(super) fn change_unsent(&mut self, number: &PhoneNumberId, attempt: &AttemptId, why: ProviderError, now: Now) {
+        let policy = self.policy.clone();
+        let desk = self.desk(number);
+        let Some((change, changed)) = desk.line.change_answered(attempt, Err(why), now.monotonic, &policy) else {
+            return;
+        };
+        let served = desk.served;
+        match served {
+            Some(slot) if !change.restore => {
+                let Changed::Failed(error) = changed else { return };
+                self.desk(number).served = None;
+                self.fail_assignment(slot, FailureReason::Journal, error.detail().to_owned(), now);
+            }
+            Some(_) | None => self.changed(number, &change, changed, now),
+        }
+        self.dirty.insert(number.clone());
+    }
+
+    pub(super) fn assign_answered(
+        &mut self,
+        number: &PhoneNumberId,
+        attempt: &AttemptId,
+        answer: Result<Number, ProviderError>,
+        now: Now,
+    ) {
+        let policy = self.policy.clone();
+        let open = answer.as_ref().is_err_and(|error| error.side_effect() == SideEffect::Possible);
+        let desk = self.desk(number);
+        let Some((change, changed)) = desk.line.change_answered(attempt, answer, now.monotonic, &policy) else {
+            return;
+        };
+        if open {
+            self.wake_line_at(number, Some(now.monotonic.after(policy.lateness)));
+        } else {
+            self.resolve(attempt.clone());
+        }
+        self.changed(number, &change, changed, now);
+        self.dirty.insert(number.clone());
+    }
+
+    fn changed(&mut self, number: &PhoneNumberId, change: &PendingChange, changed: Changed, now: Now) {
+        if change.restore {
+            let outcome = match changed {
+                Changed::Confirmed => RestoreOutcome::Restored { to: change.agent.clone() },
+                Changed::Different { now } => {
+                    let detail = format!("the provider's answer names {} instead", named(now.as_ref()));
+                    self.desk(number).line.restore_failed(detail)
+                }
+                Changed::Failed(error) => self.desk(number).line.restore_failed(error.detail().to_owned()),
+            };
+            self.restored(number, outcome);
+            return;
+        }
+        let Some(slot) = self.desk(number).served.take() else { return };
+        match changed {
+            Changed::Confirmed => self.admit(slot, AssignmentOutcome::Assigned, Evidence::Fresh, now),
+            Changed::Different { now: named_agent } => {
+                let detail =
+                    format!("the provider's answer names {} as the number's agent", named(named_agent.as_ref()));
+                self.fail_assignment(slot, FailureReason::NotAssigned, detail, now);
+            }
+            Changed::Failed(error) => {
+                if error.kind() == FailureKind::NotFound {
+                    let agent = self.record(slot).request.agent.clone();
+                    self.agents.forget(&agent);
+                }
+                self.fail_assignment(slot, FailureReason::Provider(error.kind()), error.detail().to_owned(), now);
+            }
+        }
+    }
+
+    pub(super) fn number_answered(
+        &mut self,
+        number: &PhoneNumberId,
+        answer: Result<Option<Number>, ProviderError>,
+        now: Now,
+    ) {
+        let policy = self.policy.clone();
+        let desk = self.desk(number);
+        let trouble = match answer {
+            Ok(Some(read)) => {
+                desk.line.read_answered(Some(read), now.monotonic, &policy);
+                None
+            }
+            Ok(None) => {
+                desk.line.read_answered(None, now.monotonic, &policy);
+                Some((FailureReason::NumberNotFound, format!("the provider knows no number {number}")))
+            }
+            Err(error) => {
+                desk.line.read_failed();
+                Some((FailureReason::Provider(error.kind()), error.detail().to_owned()))
+            }
+        };
+        if let Some((reason, detail)) = trouble {
+            self.block(number, &reason, &detail, now);
+        }
+        self.dirty.insert(number.clone());
+    }
+
+    /// Fails every call that waits for the number. A call that is still being verified fails only after its
+    /// verification: the earliest failed stage decides.
+    fn block(&mut self, number: &PhoneNumberId, reason: &FailureReason, detail: &str, now: Now) {
+        let desk = self.desk(number);
+        let (open, ready) = (desk.open.clone(), desk.ready.clone());
+        if open.is_empty() {
+            let outcome = desk.line.restore_failed(detail.to_owned());
+            if desk.line.is_restoring() {
+                self.restored(number, outcome);
+            }
+        }
+        for slot in open {
+            let record = self.record_mut(slot);
+            if record.step == Step::Verification {
+                record.blocked = Some((reason.clone(), detail.to_owned()));
+            } else if ready.contains(&slot) {
+                self.fail_assignment(slot, reason.clone(), detail.to_owned(), now);
+            }
+        }
+    }
+
+    /// Gives the number back, a step at a time.
+    fn give_back(&mut self, number: &PhoneNumberId, now: Now) {
+        let desk = self.desk(number);
+        match desk.line.restore_step() {
+            RestoreStep::Nothing | RestoreStep::Wait { until: None } => {}
+            RestoreStep::Wait { until: Some(until) } => {
+                let told = std::mem::replace(&mut desk.delay_told, true);
+                self.wake_line_at(number, Some(until));
+                if !told {
+                    let after = until.since(now.monotonic);
+                    self.outbox.push(Effect::Tell(Notice::RestoreDelayed { number: number.clone(), after }));
+                }
+            }
+            RestoreStep::Read => {
+                desk.line.begin_compare(now.monotonic);
+                self.outbox.push(Effect::ReadNumber(number.clone()));
+            }
+            RestoreStep::Change(agent) => self.begin_change(number, agent, IntentKind::Restore, None, now),
+            RestoreStep::Done(outcome) => self.restored(number, outcome),
+        }
+    }
+
+    /// Settles what became of giving the number back. After a failure the journal still remembers whom it
+    /// belongs to.
+    pub(super) fn restored(&mut self, number: &PhoneNumberId, outcome: RestoreOutcome) {
+        let desk = self.desk(number);
+        desk.line.forget();
+        let closing = desk.closing.take();
+        match &outcome {
+            RestoreOutcome::Restored { .. } | RestoreOutcome::LeftAlone { .. } => {
+                self.commit(vec![Change::Forget(number.clone())], Release::Nothing);
+            }
+            RestoreOutcome::Failed { .. } => {}
+        }
+        self.outbox.push(Effect::Tell(Notice::InboundRestored { number: number.clone(), outcome: outcome.clone() }));
+        if let Some(slot) = closing {
+            if let Some(record) = self.calls.get_mut(&slot) {
+                record.restore = Some(outcome);
+            }
+            self.restored_for(slot);
+        }
+    }
+
+    /// Lets a call end that waited only for its number being given back.
+    fn restored_for(&mut self, slot: Slot) {
+        if self.calls.get(&slot).is_some_and(|record| record.step == Step::Restore) {
+            self.complete(slot);
+        }
+    }
+
+    /// Takes a call off its number: its dial is resolved.
+    pub(super) fn leave(&mut self, slot: Slot) {
+        let wants_restore = self.record(slot).wants_restore();
+        let desk = self.desk_of(slot);
+        desk.open.remove(&slot);
+        desk.ready.remove(&slot);
+        desk.served.take_if(|served| *served == slot);
+        if wants_restore {
+            desk.closing = Some(slot);
+        }
+        let number = desk.line.id().clone();
+        self.dirty.insert(number);
+    }
+
+    /// Ends a call unless its number still has to be given back.
+    pub(super) fn conclude(&mut self, slot: Slot) {
+        let desk = self.desk_of(slot);
+        let waits = desk.closing == Some(slot) && desk.open.is_empty() && desk.line.remembered().is_some();
+        if waits {
+            let number = desk.line.id().clone();
+            self.record_mut(slot).step = Step::Restore;
+            self.dirty.insert(number);
+        } else {
+            self.complete(slot);
+        }
+    }
+
+    fn complete(&mut self, slot: Slot) {
+        let number = self.desk_of(slot).line.number().cloned();
+        let Some(mut record) = self.calls.remove(&slot) else { return };
+        self.slots.remove(&record.request.id);
+        record.number = number;
+        self.outbox.push(Effect::Tell(Notice::Completed(Box::new(record.report()))));
+    }
+}
+
+fn named(agent: Option<&AgentId>) -> String {
+    agent.map_or_else(|| "nobody".to_owned(), ToString::to_string)
+}

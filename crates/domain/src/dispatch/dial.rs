@@ -1,0 +1,310 @@
+//! Dialling at most once, and looking up what is in doubt.
+
+use crate::dispatch::Dispatcher;
+use crate::dispatch::effect::{Effect, LookUp, Slot};
+use crate::dispatch::record::{Doubt, Sent, Step};
+use crate::error::{Class, FailureKind, ProviderError};
+use crate::flow::{CallEvent, DoubtCause, FoundBy, WithdrawReason};
+use crate::ids::{AttemptId, ConversationId};
+use crate::notice::{DialVerdict, Notice};
+use crate::ports::{Conversation, DialAnswer, DialRequest, Intent, IntentKind, NumberProvider, Permit, ProviderCallId};
+use crate::time::Now;
+
+impl Dispatcher {
+    pub(super) fn permitted(&mut self, slot: Slot, permit: Permit, now: Now) {
+        let Some(record) = self.calls.get_mut(&slot).filter(|record| record.step == Step::Permit) else {
+            self.outbox.push(Effect::ReturnPermit(permit));
+            return;
+        };
+        record.permit = Some(permit);
+        if record.unjournalled {
+            self.withdraw(slot, WithdrawReason::Journal, "the journal does not take this call's events", now);
+            return;
+        }
+        let record = self.record(slot);
+        let line = self.desks.get(&record.request.number).map(|desk| &desk.line);
+        if line.is_some_and(|line| line.still_admits(&record.want(), now.monotonic, &self.policy)) {
+            self.intend(slot, now);
+        } else {
+            // The wait was so long that the assignment has to be confirmed again. The permit is kept, so
+            // that this happens once.
+            self.queue(slot, now);
+        }
+    }
+
+    pub(super) fn intend(&mut self, slot: Slot, now: Now) {
+        let record = self.record_mut(slot);
+        let attempt = record.next_attempt();
+        record.sends += 1;
+        record.first_sent.get_or_insert(now.monotonic);
+        record.step = Step::Intent(attempt.clone(), now.monotonic);
+        let intent = Intent {
+            attempt: attempt.clone(),
+            kind: IntentKind::Dial(record.request.id.clone()),
+            number: record.request.number.clone(),
+            agent: Some(record.request.agent.clone()),
+            epoch: 0,
+            send_by: now.wall.after(record.request.policies.dial.send_within),
+        };
+        let (number, agent) = (record.request.number.clone(), record.request.agent.clone());
+        self.desk(&number).line.pin(attempt.clone(), agent);
+        self.write(slot, CallEvent::DialIntended { attempt }, now);
+        self.intend_dial(slot, intent);
+    }
+
+    /// The journal has the intent: the dial may go out.
+    pub(super) fn send_dial(&mut self, slot: Slot, now: Now) {
+        let Some(record) = self.calls.get_mut(&slot) else { return };
+        let Step::Intent(attempt, decided) = record.step.clone() else { return };
+        record.step = Step::Answer(Sent { attempt: attempt.clone(), at: now.monotonic, wall: now.wall });
+        let request = &record.request;
+        let line = self.desks.get(&request.number).map(|desk| &desk.line);
+        let provider = line.and_then(|line| line.number()).map(|number| number.provider.clone());
+        let dial = DialRequest {
+            attempt,
+            agent: request.agent.clone(),
+            number: request.number.clone(),
+            provider: provider.unwrap_or_else(|| NumberProvider::Other("unknown".into())),
+            to: request.to,
+            options: request.options.clone(),
+            not_after: decided.after(request.policies.dial.send_within),
+        };
+        self.outbox.push(Effect::PlaceCall(slot, Box::new(dial)));
+    }
+
+    pub(super) fn dial_answered(
+        &mut self,
+        slot: Slot,
+        attempt: &AttemptId,
+        answer: Result<DialAnswer, ProviderError>,
+        now: Now,
+    ) {
+        let Some(sent) = self.sent(slot, attempt) else { return };
+        self.tell_answer(slot, &sent, &answer, now);
+        match answer {
+            Ok(DialAnswer::Accepted(accepted)) => {
+                let found = (accepted.conversation, accepted.provider_call_id, FoundBy::Answer);
+                self.initiated(slot, attempt, found, None, now);
+            }
+            Ok(DialAnswer::Refused(refused)) => {
+                let (conversation, detail) = (refused.conversation, refused.message);
+                self.write(slot, CallEvent::DialRefused { attempt: attempt.clone(), conversation, detail }, now);
+                self.dial_resolved(slot, attempt, now);
+                self.end(slot, now);
+            }
+            Err(error) => self.dial_failed(slot, sent, &error, now),
+        }
+    }
+
+    fn sent(&self, slot: Slot, attempt: &AttemptId) -> Option<Sent> {
+        match &self.calls.get(&slot)?.step {
+            Step::Answer(sent) if sent.attempt == *attempt => Some(sent.clone()),
+            Step::Verification
+            | Step::Line
+            | Step::Assignment
+            | Step::Permit
+            | Step::Intent(..)
+            | Step::Answer(_)
+            | Step::Retry(_)
+            | Step::Evidence(_)
+            | Step::Proof(_)
+            | Step::Restore => None,
+        }
+    }
+
+    fn tell_answer(&mut self, slot: Slot, sent: &Sent, answer: &Result<DialAnswer, ProviderError>, now: Now) {
+        let verdict = match answer {
+            Ok(DialAnswer::Accepted(_)) => DialVerdict::Accepted,
+            Ok(DialAnswer::Refused(_)) => DialVerdict::Refused,
+            Err(error) if error.class() == Class::InDoubt => DialVerdict::InDoubt,
+            Err(_) => DialVerdict::NotExecuted,
+        };
+        let error = answer.as_ref().err();
+        self.outbox.push(Effect::Tell(Notice::DialAnswered {
+            call: self.record(slot).request.id.clone(),
+            attempt: sent.attempt.clone(),
+            verdict,
+            status: error.and_then(ProviderError::status),
+            request_id: error.and_then(|error| error.request_id().map(str::to_owned)),
+            took: now.monotonic.since(sent.at),
+        }));
+    }
+
+    fn dial_failed(&mut self, slot: Slot, sent: Sent, error: &ProviderError, now: Now) {
+        let (kind, detail) = (error.kind(), error.detail().to_owned());
+        match error.class() {
+            Class::InDoubt => self.doubt(slot, sent, DoubtCause::Provider(kind), detail, now),
+            Class::Retryable { after } => {
+                let record = self.record(slot);
+                let elapsed = now.monotonic.since(record.first_sent.unwrap_or(sent.at));
+                match record.request.policies.dial.next_send(record.sends, after, elapsed) {
+                    Some(delay) => self.retry(slot, &sent, kind, detail, delay, now),
+                    None => self.not_dialled(slot, &sent, kind, detail, now),
+                }
+            }
+            Class::Permanent => {
+                if kind == FailureKind::NotFound {
+                    let agent = self.record(slot).request.agent.clone();
+                    self.agents.forget(&agent);
+                }
+                self.not_dialled(slot, &sent, kind, detail, now);
+            }
+        }
+    }
+
+    fn retry(
+        &mut self,
+        slot: Slot,
+        sent: &Sent,
+        kind: FailureKind,
+        detail: String,
+        delay: std::time::Duration,
+        now: Now,
+    ) {
+        let at = now.monotonic.after(delay);
+        let attempt = sent.attempt.clone();
+        self.write(slot, CallEvent::DialNotExecuted { attempt, kind, detail: detail.clone() }, now);
+        self.dial_resolved(slot, &sent.attempt, now);
+        self.return_permit(slot);
+        let record = self.record_mut(slot);
+        record.step = Step::Retry(at);
+        let call = record.request.id.clone();
+        self.outbox.push(Effect::Tell(Notice::RetryScheduled { call, after: delay, detail }));
+        self.wake_call_at(slot, at);
+    }
+
+    fn not_dialled(&mut self, slot: Slot, sent: &Sent, kind: FailureKind, detail: String, now: Now) {
+        self.write(slot, CallEvent::DialFailed { attempt: sent.attempt.clone(), kind, detail }, now);
+        self.dial_resolved(slot, &sent.attempt, now);
+        self.end(slot, now);
+    }
+
+    /// Nobody knows whether the dial was executed: its number stays pinned, its permit stays out, and it is
+    /// looked up until it is found or the window ends. It is never sent again.
+    pub(super) fn doubt(&mut self, slot: Slot, sent: Sent, cause: DoubtCause, detail: String, now: Now) {
+        let held_until = sent.at.after(self.policy.lateness);
+        let number = self.record(slot).request.number.clone();
+        self.desk(&number).line.unpin(&sent.attempt, Some(held_until));
+        self.wake_line_at(&number, Some(held_until));
+        self.dirty.insert(number);
+        self.write(slot, CallEvent::DialDoubted { attempt: sent.attempt.clone(), cause, detail }, now);
+        let record = self.record_mut(slot);
+        let due = record.request.policies.look_up.due(0).map(|after| now.monotonic.after(after));
+        record.step = Step::Evidence(Doubt { sent, since: now.monotonic, done: 0, due });
+        if let Some(due) = due {
+            self.wake_call_at(slot, due);
+        }
+    }
+
+    pub(super) fn look_up(&mut self, slot: Slot) {
+        let record = self.record_mut(slot);
+        let Step::Evidence(doubt) = &mut record.step else { return };
+        doubt.due = None;
+        let last = record.request.policies.look_up.due(doubt.done + 1).is_none();
+        let own = record.request.options.user_id.as_ref();
+        let look_up = LookUp {
+            attempt: doubt.sent.attempt.clone(),
+            user_id: own.map_or_else(|| doubt.sent.attempt.to_string(), |user| user.as_str().to_owned()),
+            unique: own.is_none(),
+            sent_at: doubt.sent.wall,
+            to: record.request.to,
+            last,
+        };
+        self.outbox.push(Effect::LookUp(slot, look_up));
+    }
+
+    pub(super) fn looked_up(
+        &mut self,
+        slot: Slot,
+        attempt: &AttemptId,
+        answer: Result<Option<Conversation>, ProviderError>,
+        now: Now,
+    ) {
+        let Some(record) = self.calls.get_mut(&slot) else { return };
+        let Step::Evidence(doubt) = &mut record.step else { return };
+        if doubt.sent.attempt != *attempt {
+            return;
+        }
+        doubt.done += 1;
+        let (count, since) = (doubt.done, doubt.since);
+        let found = answer.unwrap_or(None);
+        let next = match &found {
+            Some(_) => None,
+            None => record.request.policies.look_up.due(count).map(|after| since.after(after).max(now.monotonic)),
+        };
+        doubt.due = next;
+        let call = record.request.id.clone();
+        self.outbox.push(Effect::Tell(Notice::LookedUp {
+            call,
+            attempt: attempt.clone(),
+            count,
+            found: found.is_some(),
+            next: next.map(|at| at.since(now.monotonic)),
+        }));
+        match (found, next) {
+            (Some(conversation), _) => {
+                let provider_call_id = conversation.phone_call.as_ref().and_then(|call| call.provider_call_id.clone());
+                let known = (conversation.id.clone(), provider_call_id, FoundBy::LookUp);
+                self.initiated(slot, attempt, known, Some(&conversation), now);
+            }
+            (None, Some(at)) => self.wake_call_at(slot, at),
+            (None, None) => self.give_up(slot, now),
+        }
+    }
+
+    /// The look-ups have ended: the outcome stays unknown. The pin stays until the dial can no longer take effect.
+    pub(super) fn give_up(&mut self, slot: Slot, now: Now) {
+        let Step::Evidence(doubt) = &self.record(slot).step else { return };
+        let attempt = doubt.sent.attempt.clone();
+        self.write(slot, CallEvent::LookUpsEnded { attempt }, now);
+        self.end(slot, now);
+    }
+
+    fn initiated(
+        &mut self,
+        slot: Slot,
+        attempt: &AttemptId,
+        (conversation, provider_call_id, found_by): (ConversationId, Option<ProviderCallId>, FoundBy),
+        record_of_it: Option<&Conversation>,
+        now: Now,
+    ) {
+        let event = CallEvent::CallInitiated {
+            attempt: attempt.clone(),
+            conversation: conversation.clone(),
+            provider_call_id,
+            found_by,
+        };
+        self.write(slot, event, now);
+        self.dial_resolved(slot, attempt, now);
+        self.return_permit(slot);
+        self.record_mut(slot).ended_at = Some(now.monotonic);
+        self.leave(slot);
+        self.prove(slot, conversation, record_of_it, now);
+    }
+
+    /// The dial can no longer take effect, or will have settled after the call's `settle_after_post`.
+    pub(super) fn dial_resolved(&mut self, slot: Slot, attempt: &AttemptId, now: Now) {
+        let record = self.record(slot);
+        let (number, until) = (record.request.number.clone(), record.settle_until(now.monotonic));
+        self.desk(&number).line.unpin(attempt, until);
+        match until {
+            Some(_) => self.wake_line_at(&number, until),
+            None => self.resolve(attempt.clone()),
+        }
+        self.dirty.insert(number);
+    }
+
+    pub(super) fn return_permit(&mut self, slot: Slot) {
+        if let Some(permit) = self.record_mut(slot).permit.take() {
+            self.outbox.push(Effect::ReturnPermit(permit));
+        }
+    }
+
+    /// The call has failed: what it held is given back.
+    pub(super) fn end(&mut self, slot: Slot, now: Now) {
+        self.return_permit(slot);
+        self.record_mut(slot).ended_at = Some(now.monotonic);
+        self.leave(slot);
+        self.conclude(slot);
+    }
+}

@@ -1,0 +1,109 @@
+//! What goes into the dispatcher and what comes out.
+
+use crate::error::{JournalError, ProviderError};
+use crate::ids::{AgentId, AttemptId, CallId, ConversationId, PhoneNumberId};
+use crate::notice::Notice;
+use crate::phone::PhoneNumber;
+use crate::ports::{
+    AgentProfile, AssignNumber, Conversation, DialAnswer, DialRequest, Entry, Number, Permit, PermitRequest,
+};
+use crate::request::CallRequest;
+use crate::time::{Instant, Timestamp};
+
+/// A call's place in the dispatcher: its arrival number. Effects carry it, and the answers bring it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub(super) u64);
+
+/// Names one journal entry until it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub(super) u64);
+
+/// What the dispatcher is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A call is asked for.
+    Submit(Box<CallRequest>),
+    /// An agent was read by somebody else a moment ago.
+    KnowAgent(AgentProfile),
+    /// A number was read by somebody else a moment ago.
+    KnowNumber(Number),
+    /// A call is taken back, if it is not dialled.
+    Cancel(CallId),
+    /// Nothing more is to be dialled; open dials are dropped and looked up.
+    Interrupt,
+    /// Everything ends now; what is in doubt ends as unknown.
+    Abandon,
+    /// Time has passed.
+    Wake,
+    /// The journal has answered.
+    Committed(Ticket, Result<(), JournalError>),
+    /// A permit was granted.
+    Permitted(Slot, Permit),
+    /// An agent was asked about.
+    AgentAnswered(AgentId, Result<Option<AgentProfile>, ProviderError>),
+    /// A number was read.
+    NumberAnswered(PhoneNumberId, Result<Option<Number>, ProviderError>),
+    /// A change of a number was answered.
+    AssignAnswered(PhoneNumberId, AttemptId, Result<Number, ProviderError>),
+    /// A dial was answered.
+    DialAnswered(Slot, AttemptId, Result<DialAnswer, ProviderError>),
+    /// A dial in doubt was looked up.
+    LookedUp(Slot, AttemptId, Result<Option<Conversation>, ProviderError>),
+    /// A conversation was read back.
+    ConversationRead(Slot, Result<Option<Conversation>, ProviderError>),
+}
+
+/// What the dispatcher wants done.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Write to the journal; answer with [`Input::Committed`]. Entries are written in the order of their tickets.
+    Commit(Ticket, Entry),
+    /// Tell people, once the entries before it are written.
+    Tell(Notice),
+    /// Ask for a permit; answer with [`Input::Permitted`].
+    AskPermit(Slot, PermitRequest),
+    /// Take the question for a permit back.
+    DropPermit(Slot),
+    /// Give a permit back.
+    ReturnPermit(Permit),
+    /// Ask about an agent; answer with [`Input::AgentAnswered`].
+    VerifyAgent(AgentId),
+    /// Read a number; answer with [`Input::NumberAnswered`].
+    ReadNumber(PhoneNumberId),
+    /// Change a number; answer with [`Input::AssignAnswered`].
+    AssignNumber(AssignNumber),
+    /// Dial; answer with [`Input::DialAnswered`].
+    PlaceCall(Slot, Box<DialRequest>),
+    /// Drop an open dial; no answer.
+    DropDial(Slot),
+    /// Look a dial up; answer with [`Input::LookedUp`].
+    LookUp(Slot, LookUp),
+    /// Read a conversation; answer with [`Input::ConversationRead`].
+    ReadConversation(Slot, ConversationId),
+}
+
+/// How to find a dial in doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LookUp {
+    /// The dial.
+    pub attempt: AttemptId,
+    /// The user id it was sent with.
+    pub user_id: String,
+    /// Whether that user id is the attempt id, and so names this dial alone.
+    pub unique: bool,
+    /// When the dial was sent, by our wall clock.
+    pub sent_at: Timestamp,
+    /// The callee.
+    pub to: PhoneNumber,
+    /// Whether this is the last look-up; it also searches by time alone.
+    pub last: bool,
+}
+
+/// When the dispatcher wants to be woken, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When.
+    pub at: Instant,
+    /// Why, for a log.
+    pub why: &'static str,
+}

@@ -1,0 +1,116 @@
+//! Writing down: events become journal entries, and the journal's answers release what waits for them.
+
+use crate::dispatch::effect::{Effect, Slot, Ticket};
+use crate::dispatch::{Dispatcher, Step};
+use crate::error::{FailureKind, JournalError, ProviderError};
+use crate::flow::{CallEvent, WithdrawReason};
+use crate::ids::{AttemptId, PhoneNumberId};
+use crate::ports::{Change, Entry, Intent, Recorded};
+use crate::time::Now;
+
+/// What the journal's answer to an entry concerns.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Release {
+    /// A fact about a call; nothing waits for it.
+    Fact(Slot),
+    /// A call's intent to dial; the dial waits for it.
+    Dial(Slot),
+    /// A number's intent to be changed; the change waits for it.
+    Change(PhoneNumberId, AttemptId),
+    /// Housekeeping; nothing waits for it.
+    Nothing,
+}
+
+impl Dispatcher {
+    /// Applies the event to the call and writes it down.
+    ///
+    /// # Panics
+    /// Where the flow does not allow the event: the dispatcher would be wrong about its own call.
+    pub(super) fn write(&mut self, slot: Slot, event: CallEvent, now: Now) {
+        let record = self.record_mut(slot);
+        let state = record.state.clone().apply(&event);
+        record.state = state.expect("the dispatcher writes only what the call's state allows");
+        self.append(slot, event, now);
+    }
+
+    /// Writes the event that opens a call's history.
+    pub(super) fn write_first(&mut self, slot: Slot, event: CallEvent, now: Now) {
+        self.append(slot, event, now);
+    }
+
+    fn append(&mut self, slot: Slot, event: CallEvent, now: Now) {
+        let record = self.record_mut(slot);
+        if record.unjournalled {
+            return;
+        }
+        let expected = record.version;
+        record.version += 1;
+        let recorded = Recorded { version: record.version, at: now.wall, event };
+        let call = record.request.id.clone();
+        if let Some(Effect::Commit(_, entry)) = self.outbox.last_mut()
+            && let Some(Change::Append { call: last, events, .. }) = entry.changes.last_mut()
+            && *last == call
+        {
+            events.push(recorded);
+            return;
+        }
+        let change = Change::Append { call, expected, events: vec![recorded] };
+        self.commit(vec![change], Release::Fact(slot));
+    }
+
+    /// Adds the call's intent to dial to the entry that was just begun for it.
+    ///
+    /// # Panics
+    /// Where no entry was begun: an intent belongs to the event that announces it.
+    pub(super) fn intend_dial(&mut self, slot: Slot, intent: Intent) {
+        let Some(Effect::Commit(ticket, entry)) = self.outbox.last_mut() else {
+            unreachable!("the event of the intent was just written");
+        };
+        entry.changes.push(Change::Intend(intent));
+        self.commits.insert(*ticket, Release::Dial(slot));
+    }
+
+    pub(super) fn commit(&mut self, changes: Vec<Change>, release: Release) {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        self.commits.insert(ticket, release);
+        self.outbox.push(Effect::Commit(ticket, Entry { changes }));
+    }
+
+    /// Closes the intent of a request that can no longer take effect.
+    pub(super) fn resolve(&mut self, attempt: AttemptId) {
+        if let Some(Effect::Commit(_, entry)) = self.outbox.last_mut() {
+            entry.changes.push(Change::Resolve(attempt));
+        } else {
+            self.commit(vec![Change::Resolve(attempt)], Release::Nothing);
+        }
+    }
+
+    pub(super) fn committed(&mut self, ticket: Ticket, answer: Result<(), JournalError>, now: Now) {
+        match (self.commits.remove(&ticket), answer) {
+            (Some(Release::Dial(slot)), Ok(())) => self.send_dial(slot, now),
+            (Some(Release::Change(number, attempt)), Ok(())) => self.send_change(&number, &attempt, now),
+            (Some(Release::Dial(slot) | Release::Fact(slot)), Err(error)) => self.unjournalled(slot, &error, now),
+            (Some(Release::Change(number, attempt)), Err(error)) => {
+                let detail = format!("nothing was sent: {error}");
+                let refused = ProviderError::permanent(FailureKind::NotBuilt, detail);
+                self.change_unsent(&number, &attempt, refused, now);
+            }
+            (Some(Release::Fact(_)), Ok(())) | (Some(Release::Nothing) | None, _) => {}
+        }
+    }
+
+    fn unjournalled(&mut self, slot: Slot, error: &JournalError, now: Now) {
+        let Some(record) = self.calls.get_mut(&slot) else { return };
+        record.unjournalled = true;
+        let sent = match &record.step {
+            Step::Answer(_) | Step::Evidence(_) | Step::Proof(_) | Step::Restore => true,
+            Step::Verification | Step::Line | Step::Assignment | Step::Permit | Step::Intent(..) | Step::Retry(_) => {
+                false
+            }
+        };
+        if !sent {
+            self.withdraw(slot, WithdrawReason::Journal, &format!("nothing was dialled: {error}"), now);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Proof: the provider's record of the conversation is compared with the call.
+
+use crate::dispatch::Dispatcher;
+use crate::dispatch::effect::{Effect, Slot};
+use crate::dispatch::record::{Proving, Step};
+use crate::error::ProviderError;
+use crate::flow::{CallEvent, CallState, Proof};
+use crate::ids::ConversationId;
+use crate::policy::ProofPolicy;
+use crate::ports::Conversation;
+use crate::request::CallRequest;
+use crate::time::Now;
+
+/// What the provider's record says about a call.
+pub fn compare(record: &Conversation, request: &CallRequest) -> Proof {
+    let phone_call = record.phone_call.as_ref();
+    let number = phone_call.and_then(|call| call.number.as_ref());
+    let callee = phone_call.and_then(|call| call.external_number.as_ref());
+    let other_agent = (record.agent != request.agent).then(|| record.agent.clone());
+    let other_number = number.filter(|number| **number != request.number).cloned();
+    let other_callee = callee.is_some_and(|callee| !callee.is(&request.to));
+    if other_agent.is_some() || other_number.is_some() || other_callee {
+        return Proof::Mismatch { agent: other_agent, number: other_number, callee: other_callee };
+    }
+    Proof::Matches { complete: number.is_some() && callee.is_some() }
+}
+
+impl Dispatcher {
+    /// Reads the conversation back, as the call's policy says. `known` is a record that was just read.
+    pub(super) fn prove(&mut self, slot: Slot, conversation: ConversationId, known: Option<&Conversation>, now: Now) {
+        let record = self.record_mut(slot);
+        if record.request.policies.proof == ProofPolicy::Off {
+            self.conclude(slot);
+            return;
+        }
+        record.step = Step::Proof(Proving { since: now.monotonic, done: 0, due: None });
+        match known {
+            Some(known) => {
+                let proof = compare(known, &record.request);
+                self.proof_read(slot, proof, now);
+            }
+            None => self.outbox.push(Effect::ReadConversation(slot, conversation)),
+        }
+    }
+
+    pub(super) fn read_back(&mut self, slot: Slot) {
+        let record = self.record_mut(slot);
+        let Step::Proof(proving) = &mut record.step else { return };
+        proving.due = None;
+        if let CallState::Initiated(call) = &record.state {
+            let conversation = call.conversation().clone();
+            self.outbox.push(Effect::ReadConversation(slot, conversation));
+        }
+    }
+
+    pub(super) fn conversation_read(
+        &mut self,
+        slot: Slot,
+        answer: Result<Option<Conversation>, ProviderError>,
+        now: Now,
+    ) {
+        let Some(record) = self.calls.get(&slot) else { return };
+        let proof = match answer {
+            Ok(Some(conversation)) => compare(&conversation, &record.request),
+            Ok(None) | Err(_) => Proof::Absent,
+        };
+        self.proof_read(slot, proof, now);
+    }
+
+    fn proof_read(&mut self, slot: Slot, proof: Proof, now: Now) {
+        let record = self.record_mut(slot);
+        let Step::Proof(proving) = &mut record.step else { return };
+        proving.done += 1;
+        let conclusive = match proof {
+            Proof::Matches { complete } => complete,
+            Proof::Mismatch { .. } => true,
+            Proof::Absent => false,
+        };
+        let policies = &record.request.policies;
+        let again = !conclusive && policies.proof == ProofPolicy::Required;
+        let next = again.then(|| policies.look_up.due(proving.done - 1)).flatten();
+        if let Some(after) = next {
+            let at = proving.since.after(after).max(now.monotonic);
+            proving.due = Some(at);
+            self.wake_call_at(slot, at);
+            return;
+        }
+        self.write(slot, CallEvent::ProofRead { proof }, now);
+        self.conclude(slot);
+    }
+}

@@ -1,0 +1,161 @@
+//! One call as the dispatcher holds it: its flow, and what it waits for.
+
+use std::time::Duration;
+
+use crate::flow::{AssignmentOutcome, CallState, FailureReason};
+use crate::ids::AttemptId;
+use crate::line::Want;
+use crate::notice::{CallReport, RestoreOutcome};
+use crate::policy::AfterCall;
+use crate::ports::{Number, Permit};
+use crate::request::CallRequest;
+use crate::time::{Instant, Timestamp};
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Record {
+    pub(super) request: CallRequest,
+    pub(super) state: CallState,
+    pub(super) version: u64,
+    pub(super) step: Step,
+    pub(super) since: Instant,
+    pub(super) ended_at: Option<Instant>,
+    pub(super) agent_name: Option<String>,
+    pub(super) number: Option<Number>,
+    pub(super) assignment: Option<AssignmentOutcome>,
+    pub(super) blocked: Option<(FailureReason, String)>,
+    pub(super) announced: bool,
+    pub(super) permit: Option<Permit>,
+    pub(super) sends: u32,
+    pub(super) first_sent: Option<Instant>,
+    pub(super) restore: Option<RestoreOutcome>,
+    /// The journal has refused something of this call: nothing more is written, and nothing more is sent.
+    pub(super) unjournalled: bool,
+}
+
+/// What a call waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    /// Its agent's verification.
+    Verification,
+    /// Its number.
+    Line,
+    /// Its number's assignment, which is under way for it.
+    Assignment,
+    /// A permit to dial.
+    Permit,
+    /// The journal's answer to its intent to dial, which was decided then.
+    Intent(AttemptId, Instant),
+    /// The answer to its dial.
+    Answer(Sent),
+    /// The time of its next dial.
+    Retry(Instant),
+    /// Evidence of a dial in doubt.
+    Evidence(Doubt),
+    /// The provider's record of its conversation.
+    Proof(Proving),
+    /// Its number being given back.
+    Restore,
+}
+
+impl Step {
+    /// Why a timer of a call in this step is set.
+    pub(super) fn why(&self) -> &'static str {
+        match self {
+            Self::Retry(_) => "a dial that was not executed is sent again",
+            Self::Evidence(_) => "a dial in doubt is looked up",
+            Self::Proof(_) => "a conversation is read back",
+            Self::Verification
+            | Self::Line
+            | Self::Assignment
+            | Self::Permit
+            | Self::Intent(..)
+            | Self::Answer(_)
+            | Self::Restore => "a call that no longer waits for time",
+        }
+    }
+}
+
+/// A dial that was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Sent {
+    pub(super) attempt: AttemptId,
+    pub(super) at: Instant,
+    pub(super) wall: Timestamp,
+}
+
+/// A dial in doubt and its look-ups.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Doubt {
+    pub(super) sent: Sent,
+    pub(super) since: Instant,
+    pub(super) done: u32,
+    pub(super) due: Option<Instant>,
+}
+
+/// The reads of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Proving {
+    pub(super) since: Instant,
+    pub(super) done: u32,
+    pub(super) due: Option<Instant>,
+}
+
+impl Record {
+    pub(super) fn new(request: CallRequest, now: Instant) -> Self {
+        Self {
+            request,
+            state: CallState::requested(),
+            version: 0,
+            step: Step::Verification,
+            since: now,
+            ended_at: None,
+            agent_name: None,
+            number: None,
+            assignment: None,
+            blocked: None,
+            announced: false,
+            permit: None,
+            sends: 0,
+            first_sent: None,
+            restore: None,
+            unjournalled: false,
+        }
+    }
+
+    pub(super) fn wants_restore(&self) -> bool {
+        self.request.policies.after_call == AfterCall::Restore
+    }
+
+    pub(super) fn want(&self) -> Want<'_> {
+        Want {
+            agent: &self.request.agent,
+            assignment: self.request.policies.assignment,
+            restore: self.wants_restore(),
+            since: self.since,
+        }
+    }
+
+    pub(super) fn next_attempt(&self) -> AttemptId {
+        AttemptId::of_call(&self.request.id, self.sends + 1)
+    }
+
+    /// How long the agent must stay after a dial's answer.
+    pub(super) fn settle_until(&self, now: Instant) -> Option<Instant> {
+        let settle = self.request.policies.settle_after_post;
+        (settle > Duration::ZERO).then(|| now.after(settle))
+    }
+
+    pub(super) fn report(self) -> CallReport {
+        let elapsed = self.ended_at.map_or(Duration::ZERO, |at| at.since(self.since));
+        CallReport {
+            request: self.request,
+            state: self.state,
+            agent_name: self.agent_name,
+            number: self.number,
+            assignment: self.assignment,
+            restore: self.restore,
+            elapsed,
+        }
+    }
+}

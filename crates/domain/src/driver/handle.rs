@@ -1,0 +1,99 @@
+//! The caller's side of a driver.
+
+use futures_channel::{mpsc, oneshot};
+
+use crate::driver::Known;
+use crate::ids::CallId;
+use crate::notice::CallReport;
+use crate::ports::{AgentProfile, Number};
+use crate::request::CallRequest;
+
+/// What a handle asks of its driver.
+pub(super) enum Command {
+    Submit(Box<CallRequest>, oneshot::Sender<CallReport>),
+    KnowAgent(AgentProfile),
+    KnowNumber(Number),
+    Cancel(CallId),
+    Interrupt,
+    Abandon,
+}
+
+/// Feeds a driver. Clones feed the same one; the driver ends when all of them are gone.
+#[derive(Clone)]
+pub struct Handle {
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+/// A call that was asked for.
+pub struct Placed {
+    id: CallId,
+    report: oneshot::Receiver<CallReport>,
+}
+
+/// A call that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SubmitError {
+    /// The driver has ended.
+    #[error("the dispatcher takes no more calls")]
+    Closed,
+}
+
+impl Handle {
+    pub(super) fn new(commands: mpsc::UnboundedSender<Command>) -> Self {
+        Self { commands }
+    }
+
+    /// Hands over what was read a moment ago.
+    pub fn know(&self, known: Known) {
+        let agents = known.agents.into_iter().map(Command::KnowAgent);
+        for command in agents.chain(known.numbers.into_iter().map(Command::KnowNumber)) {
+            self.send(command);
+        }
+    }
+
+    /// Asks for a call. A call whose id the driver has already is not taken twice: its report is `None`.
+    ///
+    /// # Errors
+    /// [`SubmitError::Closed`] where the driver has ended.
+    pub fn submit(&self, request: CallRequest) -> Result<Placed, SubmitError> {
+        let (sender, report) = oneshot::channel();
+        let id = request.id.clone();
+        let command = Command::Submit(Box::new(request), sender);
+        self.commands.unbounded_send(command).map_err(|_closed| SubmitError::Closed)?;
+        Ok(Placed { id, report })
+    }
+
+    /// Takes a call back if its dial has not been sent.
+    pub fn cancel(&self, call: &CallId) {
+        self.send(Command::Cancel(call.clone()));
+    }
+
+    /// Stops dialling: calls that are not dialled are withdrawn; open dials are dropped and so in doubt, and
+    /// are looked up until their windows end; numbers are still given back.
+    pub fn interrupt(&self) {
+        self.send(Command::Interrupt);
+    }
+
+    /// Ends everything now: what is in doubt ends as unknown, and nothing more is sent.
+    pub fn abandon(&self) {
+        self.send(Command::Abandon);
+    }
+
+    fn send(&self, command: Command) {
+        // A driver that has ended needs no telling.
+        drop(self.commands.unbounded_send(command));
+    }
+}
+
+impl Placed {
+    /// The call's id.
+    pub fn id(&self) -> &CallId {
+        &self.id
+    }
+
+    /// Waits for the call's end. `None` where the driver was dropped before, or had a call of this id already.
+    pub async fn report(self) -> Option<CallReport> {
+        self.report.await.ok()
+    }
+}

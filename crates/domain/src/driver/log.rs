@@ -1,0 +1,162 @@
+//! The driver's one way out to the journal and to people: everything in the order in which it was decided,
+//! as many entries at once as have gathered while the journal was busy.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_channel::oneshot;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::dispatch::{Input, Ticket};
+use crate::driver::Observer;
+use crate::error::{JournalError, SideEffect};
+use crate::ids::CallId;
+use crate::notice::{CallReport, Notice};
+use crate::ports::{Change, Entry, Journal};
+
+/// The most entries that are written at once.
+const ENTRIES_MAX: usize = 512;
+
+type Answers = Vec<Result<(), JournalError>>;
+
+pub(super) struct Log {
+    journal: Arc<dyn Journal>,
+    observer: Option<Arc<dyn Observer>>,
+    waiting: VecDeque<Item>,
+    writing: Option<(VecDeque<Ticket>, BoxFuture<'static, Answers>)>,
+    answers: VecDeque<(Ticket, Result<(), JournalError>)>,
+    told_after: VecDeque<Item>,
+}
+
+enum Item {
+    Entry(Ticket, Entry),
+    Notice(Notice),
+    /// The place of an entry that is being written: what was told after it waits for it.
+    Written(Ticket),
+}
+
+impl Log {
+    pub(super) fn new(journal: Arc<dyn Journal>, observer: Arc<dyn Observer>) -> Self {
+        let observer = observer.is_listening().then_some(observer);
+        Self {
+            journal,
+            observer,
+            waiting: VecDeque::new(),
+            writing: None,
+            answers: VecDeque::new(),
+            told_after: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn commit(&mut self, ticket: Ticket, entry: Entry) {
+        self.waiting.push_back(Item::Entry(ticket, entry));
+    }
+
+    pub(super) fn tell(&mut self, notice: Notice) {
+        self.waiting.push_back(Item::Notice(notice));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.writing.is_none() && self.answers.is_empty() && self.told_after.is_empty()
+    }
+
+    /// Writes and tells what is waiting, and returns the next answer of the journal.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        reports: &mut BTreeMap<CallId, oneshot::Sender<CallReport>>,
+    ) -> Poll<Input> {
+        loop {
+            if let Some((ticket, answer)) = self.answers.pop_front() {
+                self.tell_until(Some(ticket), answer.is_ok(), reports);
+                return Poll::Ready(Input::Committed(ticket, answer));
+            }
+            let Some((tickets, write)) = &mut self.writing else {
+                self.tell_until(None, true, reports);
+                if !self.write() {
+                    return Poll::Pending;
+                }
+                continue;
+            };
+            let Poll::Ready(answers) = write.poll_unpin(context) else { return Poll::Pending };
+            // A journal that answers too little has not kept its contract; nothing may wait for ever.
+            let answers = answers.into_iter().chain(std::iter::repeat_with(no_answer));
+            self.answers = std::mem::take(tickets).into_iter().zip(answers).collect();
+            self.writing = None;
+        }
+    }
+
+    /// Hands the waiting entries to the journal; `false` where there are none.
+    fn write(&mut self) -> bool {
+        let (mut tickets, mut entries) = (VecDeque::new(), Vec::new());
+        while entries.len() < ENTRIES_MAX {
+            match self.waiting.pop_front() {
+                Some(Item::Entry(ticket, entry)) => {
+                    self.announce(&entry);
+                    self.told_after.push_back(Item::Written(ticket));
+                    tickets.push_back(ticket);
+                    entries.push(entry);
+                }
+                Some(item) => self.told_after.push_back(item),
+                None => break,
+            }
+        }
+        if entries.is_empty() {
+            return !self.told_after.is_empty();
+        }
+        let journal = self.journal.clone();
+        self.writing = Some((tickets, async move { journal.commit(entries).await }.boxed()));
+        true
+    }
+
+    /// Keeps the events of an entry, to be told when it is written.
+    fn announce(&mut self, entry: &Entry) {
+        if self.observer.is_none() {
+            return;
+        }
+        for change in &entry.changes {
+            if let Change::Append { call, events, .. } = change {
+                for recorded in events {
+                    let notice = Notice::Recorded { call: call.clone(), recorded: recorded.clone() };
+                    self.told_after.push_back(Item::Notice(notice));
+                }
+            }
+        }
+    }
+
+    /// Tells everything up to the entry of `ticket` (which was `written` or not), or up to the first entry.
+    fn tell_until(
+        &mut self,
+        ticket: Option<Ticket>,
+        written: bool,
+        reports: &mut BTreeMap<CallId, oneshot::Sender<CallReport>>,
+    ) {
+        while let Some(item) = self.told_after.pop_front() {
+            match item {
+                Item::Written(at) if Some(at) == ticket => return,
+                Item::Notice(Notice::Recorded { .. }) if !written => {}
+                Item::Notice(notice) => self.deliver(notice, reports),
+                Item::Written(_) | Item::Entry(..) => {}
+            }
+        }
+    }
+
+    fn deliver(&self, notice: Notice, reports: &mut BTreeMap<CallId, oneshot::Sender<CallReport>>) {
+        if let Some(observer) = &self.observer {
+            observer.notice(&notice);
+        }
+        if let Notice::Completed(report) = notice
+            && let Some(waiting) = reports.remove(&report.request.id)
+        {
+            // Whoever asked may have gone; the observer and the journal know all the same.
+            drop(waiting.send(*report));
+        }
+    }
+}
+
+fn no_answer() -> Result<(), JournalError> {
+    let detail = "it did not answer for every entry".to_owned();
+    Err(JournalError::Unavailable { detail, effect: SideEffect::Possible })
+}

@@ -1,0 +1,75 @@
+//! Finding a dial in doubt among the provider's conversations.
+//!
+//! The list is filtered by user id, or by time, and never by agent: a misrouted conversation names the
+//! agent that answered. A candidate counts only when its own record carries our attempt id.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::dispatch::LookUp;
+use crate::error::ProviderError;
+use crate::ids::ConversationId;
+use crate::ports::{Conversation, ConversationQuery, PAGE_SIZE_MAX, PageRequest, Provider};
+
+/// How much earlier than our send time the provider's start time may be, for clocks that differ.
+const CLOCK_MARGIN: Duration = Duration::from_secs(120);
+/// The most pages of one list that are read in one look-up.
+const PAGES_MAX: u32 = 5;
+/// The most candidates whose records are read in one look-up.
+const CANDIDATES_MAX: usize = 100;
+
+/// Looks for the dial; `None` where it is not to be seen (yet).
+///
+/// # Errors
+/// The first read that fails, where the dial was not found before it.
+pub(super) async fn search(provider: &dyn Provider, wanted: &LookUp) -> Result<Option<Conversation>, ProviderError> {
+    let since = wanted.sent_at.before(CLOCK_MARGIN);
+    let by_user = ConversationQuery {
+        user_id: Some(wanted.user_id.clone()),
+        // The attempt id is nobody else's, so the provider's clock need not be trusted.
+        started_after: (!wanted.unique).then_some(since),
+        ..ConversationQuery::default()
+    };
+    let mut seen = BTreeSet::new();
+    if let Some(found) = search_list(provider, wanted, by_user, &mut seen).await? {
+        return Ok(Some(found));
+    }
+    if !wanted.last {
+        return Ok(None);
+    }
+    // That the user id filter finds a user id exactly is an inference of ours; the last look-up does without.
+    let by_time = ConversationQuery { started_after: Some(since), ..ConversationQuery::default() };
+    search_list(provider, wanted, by_time, &mut seen).await
+}
+
+async fn search_list(
+    provider: &dyn Provider,
+    wanted: &LookUp,
+    mut query: ConversationQuery,
+    seen: &mut BTreeSet<ConversationId>,
+) -> Result<Option<Conversation>, ProviderError> {
+    query.page = PageRequest { size: Some(PAGE_SIZE_MAX), ..PageRequest::default() };
+    for _ in 0..PAGES_MAX {
+        let page = provider.conversations(&query).await?;
+        for candidate in page.items {
+            if seen.len() >= CANDIDATES_MAX || !seen.insert(candidate.id.clone()) {
+                continue;
+            }
+            if let Some(found) = provider.conversation(&candidate.id).await?.filter(|found| is_it(found, wanted)) {
+                return Ok(Some(found));
+            }
+        }
+        match page.next {
+            Some(next) => query.page.cursor = Some(next),
+            None => break,
+        }
+    }
+    Ok(None)
+}
+
+fn is_it(found: &Conversation, wanted: &LookUp) -> bool {
+    match &found.attempt {
+        Some(attempt) => *attempt == wanted.attempt,
+        None => wanted.unique && found.user_id.as_deref() == Some(wanted.attempt.as_str()),
+    }
+}

@@ -1,0 +1,258 @@
+//! The driver: the only asynchronous code of this crate. It runs the dispatcher's effects through the
+//! ports and feeds the answers back, on whatever runtime polls it.
+
+mod handle;
+mod log;
+mod look_up;
+mod work;
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_channel::{mpsc, oneshot};
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, Stream, StreamExt};
+
+use crate::dispatch::{Dispatcher, Effect, Input, Slot};
+use crate::ids::CallId;
+use crate::notice::{CallReport, Notice};
+use crate::policy::LinePolicy;
+use crate::ports::{AgentProfile, Clock, Ids, Journal, Number, Permits, Provider, Timer};
+use crate::request::CallRequest;
+use crate::time::Instant;
+
+use handle::Command;
+use log::Log;
+use work::Work;
+
+pub use handle::{Handle, Placed, SubmitError};
+
+/// Everything the driver needs of the world.
+#[derive(Clone)]
+pub struct Ports {
+    /// Agents, numbers, dialling, conversations.
+    pub provider: Arc<dyn Provider>,
+    /// Reads time.
+    pub clock: Arc<dyn Clock>,
+    /// Waits for time.
+    pub timer: Arc<dyn Timer>,
+    /// Makes ids.
+    pub ids: Arc<dyn Ids>,
+    /// Keeps what happened.
+    pub journal: Arc<dyn Journal>,
+    /// Grants permits.
+    pub permits: Arc<dyn Permits>,
+}
+
+/// Is told what happens, while it happens. Must return at once.
+pub trait Observer: Send + Sync {
+    /// Called from the driver's task, in order.
+    fn notice(&self, notice: &Notice);
+
+    /// Whether it wants to be told anything; asked once.
+    fn is_listening(&self) -> bool {
+        true
+    }
+}
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn notice(&self, _notice: &Notice) {}
+
+    fn is_listening(&self) -> bool {
+        false
+    }
+}
+
+/// What has just been read by somebody else and need not be read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Agents that were read a moment ago.
+    pub agents: Vec<AgentProfile>,
+    /// Numbers that were read a moment ago.
+    pub numbers: Vec<Number>,
+}
+
+/// Places one call from beginning to end: a driver with one call.
+///
+/// The future must be polled to its end; dropping it while a dial is open leaves that dial in doubt.
+/// To be able to take the call back, use [`Driver::new`].
+///
+/// # Panics
+/// Never, unless this crate has a bug: a driver that has run to its end has reported every call.
+pub async fn place(ports: Ports, request: CallRequest, known: Known, observer: Arc<dyn Observer>) -> CallReport {
+    let (driver, handle) = Driver::new(ports, LinePolicy::default(), observer);
+    handle.know(known);
+    let placed = handle.submit(request);
+    drop(handle);
+    driver.run().await;
+    let report = placed.ok().and_then(|placed| placed.report().now_or_never()).flatten();
+    report.expect("a driver that has run to its end has reported every call")
+}
+
+/// Runs a [`Dispatcher`].
+pub struct Driver {
+    ports: Ports,
+    dispatcher: Dispatcher,
+    commands: Option<mpsc::UnboundedReceiver<Command>>,
+    reports: BTreeMap<CallId, oneshot::Sender<CallReport>>,
+    log: Log,
+    work: FuturesUnordered<Work>,
+    dials: BTreeMap<Slot, work::Dropper>,
+    permits: BTreeMap<Slot, work::Dropper>,
+    alarm: Option<(Instant, BoxFuture<'static, ()>)>,
+    abandoned: bool,
+}
+
+impl Driver {
+    /// A driver and the handle that feeds it. Nothing happens until [`Driver::run`] is polled.
+    pub fn new(ports: Ports, policy: LinePolicy, observer: Arc<dyn Observer>) -> (Self, Handle) {
+        let (sender, commands) = mpsc::unbounded();
+        let dispatcher = Dispatcher::new(ports.ids.run_id(), policy);
+        let log = Log::new(ports.journal.clone(), observer);
+        let driver = Self {
+            ports,
+            dispatcher,
+            commands: Some(commands),
+            reports: BTreeMap::new(),
+            log,
+            work: FuturesUnordered::new(),
+            dials: BTreeMap::new(),
+            permits: BTreeMap::new(),
+            alarm: None,
+            abandoned: false,
+        };
+        (driver, Handle::new(sender))
+    }
+
+    /// Runs until every handle is gone and every call has ended with all that belongs to it, or until
+    /// [`Handle::abandon`]. Needs no particular runtime.
+    ///
+    /// Dropping the future drops every open request: what was sent is then in doubt, and the journal's open
+    /// intents say what that is.
+    pub async fn run(mut self) {
+        while let Some(input) = std::future::poll_fn(|context| self.poll_input(context)).await {
+            let now = self.ports.clock.now();
+            for effect in self.dispatcher.handle(input, now) {
+                self.run_effect(effect);
+            }
+        }
+    }
+
+    /// The next input for the dispatcher; `None` when there will be none any more.
+    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Option<Input>> {
+        if let Poll::Ready(input) = self.log.poll(context, &mut self.reports) {
+            return Poll::Ready(Some(input));
+        }
+        if let Some(input) = self.poll_command(context) {
+            return Poll::Ready(Some(input));
+        }
+        while let Poll::Ready(Some(done)) = Pin::new(&mut self.work).poll_next(context) {
+            if let Some(input) = self.finished(done) {
+                return Poll::Ready(Some(input));
+            }
+        }
+        if self.log.is_empty() && self.is_over() {
+            return Poll::Ready(None);
+        }
+        self.poll_alarm(context)
+    }
+
+    fn is_over(&self) -> bool {
+        let closed = self.commands.is_none() || self.abandoned;
+        // Permits that are being given back are waited for; requests nobody waits for are not.
+        let giving_back = self.work.iter().any(|work| work.must_finish);
+        closed && self.dispatcher.is_idle() && (self.abandoned || !giving_back)
+    }
+
+    fn poll_command(&mut self, context: &mut Context<'_>) -> Option<Input> {
+        loop {
+            let commands = self.commands.as_mut()?;
+            match commands.poll_next_unpin(context) {
+                Poll::Ready(Some(Command::Submit(request, report))) => {
+                    if self.dispatcher.knows(&request.id) || self.reports.contains_key(&request.id) {
+                        continue;
+                    }
+                    self.reports.insert(request.id.clone(), report);
+                    return Some(Input::Submit(request));
+                }
+                Poll::Ready(Some(Command::KnowAgent(agent))) => return Some(Input::KnowAgent(agent)),
+                Poll::Ready(Some(Command::KnowNumber(number))) => return Some(Input::KnowNumber(number)),
+                Poll::Ready(Some(Command::Cancel(call))) => return Some(Input::Cancel(call)),
+                Poll::Ready(Some(Command::Interrupt)) => return Some(Input::Interrupt),
+                Poll::Ready(Some(Command::Abandon)) => {
+                    self.abandoned = true;
+                    return Some(Input::Abandon);
+                }
+                Poll::Ready(None) => {
+                    self.commands = None;
+                    return None;
+                }
+                Poll::Pending => return None,
+            }
+        }
+    }
+
+    fn poll_alarm(&mut self, context: &mut Context<'_>) -> Poll<Option<Input>> {
+        let Some(deadline) = self.dispatcher.deadline() else {
+            self.alarm = None;
+            return Poll::Pending;
+        };
+        if self.alarm.as_ref().is_none_or(|(at, _)| *at != deadline.at) {
+            let timer = self.ports.timer.clone();
+            let at = deadline.at;
+            self.alarm = Some((at, async move { timer.sleep_until(at).await }.boxed()));
+        }
+        match &mut self.alarm {
+            Some((_, alarm)) => match alarm.poll_unpin(context) {
+                Poll::Ready(()) => {
+                    self.alarm = None;
+                    Poll::Ready(Some(Input::Wake))
+                }
+                Poll::Pending => Poll::Pending,
+            },
+            None => Poll::Pending,
+        }
+    }
+
+    fn run_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Commit(ticket, entry) => self.log.commit(ticket, entry),
+            Effect::Tell(notice) => self.log.tell(notice),
+            Effect::DropPermit(slot) => drop(self.permits.remove(&slot)),
+            Effect::DropDial(slot) => drop(self.dials.remove(&slot)),
+            Effect::AskPermit(slot, request) => {
+                let (work, dropper) = work::ask_permit(&self.ports, slot, request);
+                self.permits.insert(slot, dropper);
+                self.work.push(work);
+            }
+            Effect::PlaceCall(slot, request) => {
+                let (work, dropper) = work::place_call(&self.ports, slot, request);
+                self.dials.insert(slot, dropper);
+                self.work.push(work);
+            }
+            Effect::ReturnPermit(permit) => self.work.push(work::return_permit(&self.ports, permit)),
+            Effect::VerifyAgent(agent) => self.work.push(work::verify_agent(&self.ports, agent)),
+            Effect::ReadNumber(number) => self.work.push(work::read_number(&self.ports, number)),
+            Effect::AssignNumber(order) => self.work.push(work::assign_number(&self.ports, order)),
+            Effect::LookUp(slot, look_up) => self.work.push(work::look_up(&self.ports, slot, look_up)),
+            Effect::ReadConversation(slot, id) => self.work.push(work::read_conversation(&self.ports, slot, id)),
+        }
+    }
+
+    fn finished(&mut self, done: work::Done) -> Option<Input> {
+        if let Some(Input::DialAnswered(slot, ..)) = &done {
+            self.dials.remove(slot);
+        }
+        if let Some(Input::Permitted(slot, _)) = &done {
+            self.permits.remove(slot);
+        }
+        done
+    }
+}

@@ -1,0 +1,113 @@
+//! One piece of work per effect: a port is asked, and the answer becomes an input.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_channel::oneshot;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::dispatch::{Input, LookUp, Slot};
+use crate::driver::{Ports, look_up as search};
+use crate::ids::{AgentId, ConversationId, PhoneNumberId};
+use crate::ports::{AssignNumber, DialRequest, Permit, PermitRequest};
+
+/// Work under way.
+pub(super) struct Work {
+    future: BoxFuture<'static, Done>,
+    /// Dropped together with its [`Dropper`].
+    dropped: Option<oneshot::Receiver<()>>,
+    /// Whether the driver may not end before it.
+    pub(super) must_finish: bool,
+}
+
+/// Drops a piece of work when it is dropped itself.
+pub(super) type Dropper = oneshot::Sender<()>;
+
+/// What a piece of work came to: an answer for the dispatcher, or nothing that it needs to know.
+pub(super) type Done = Option<Input>;
+
+impl Future for Work {
+    type Output = Done;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Done> {
+        if let Some(dropped) = &mut self.dropped
+            && dropped.poll_unpin(context).is_ready()
+        {
+            return Poll::Ready(None);
+        }
+        self.future.poll_unpin(context)
+    }
+}
+
+fn work(future: impl Future<Output = Input> + Send + 'static) -> Work {
+    Work { future: future.map(Some).boxed(), dropped: None, must_finish: false }
+}
+
+fn droppable(future: impl Future<Output = Input> + Send + 'static) -> (Work, Dropper) {
+    let (keep, dropped) = oneshot::channel();
+    (Work { dropped: Some(dropped), ..work(future) }, keep)
+}
+
+pub(super) fn ask_permit(ports: &Ports, slot: Slot, request: PermitRequest) -> (Work, Dropper) {
+    let permits = ports.permits.clone();
+    droppable(async move { Input::Permitted(slot, permits.acquire(&request).await) })
+}
+
+pub(super) fn return_permit(ports: &Ports, permit: Permit) -> Work {
+    let permits = ports.permits.clone();
+    let future = async move {
+        permits.release(permit).await;
+        None
+    };
+    Work { future: future.boxed(), dropped: None, must_finish: true }
+}
+
+pub(super) fn place_call(ports: &Ports, slot: Slot, request: Box<DialRequest>) -> (Work, Dropper) {
+    let provider = ports.provider.clone();
+    droppable(async move {
+        let answer = provider.dial(&request).await;
+        Input::DialAnswered(slot, request.attempt, answer)
+    })
+}
+
+pub(super) fn verify_agent(ports: &Ports, agent: AgentId) -> Work {
+    let provider = ports.provider.clone();
+    work(async move {
+        let answer = provider.agent(&agent).await;
+        Input::AgentAnswered(agent, answer)
+    })
+}
+
+pub(super) fn read_number(ports: &Ports, number: PhoneNumberId) -> Work {
+    let provider = ports.provider.clone();
+    work(async move {
+        let answer = provider.number(&number).await;
+        Input::NumberAnswered(number, answer)
+    })
+}
+
+pub(super) fn assign_number(ports: &Ports, order: AssignNumber) -> Work {
+    let provider = ports.provider.clone();
+    work(async move {
+        let answer = provider.assign(&order).await;
+        Input::AssignAnswered(order.number, order.attempt, answer)
+    })
+}
+
+pub(super) fn look_up(ports: &Ports, slot: Slot, wanted: LookUp) -> Work {
+    let provider = ports.provider.clone();
+    work(async move {
+        let answer = search::search(provider.as_ref(), &wanted).await;
+        Input::LookedUp(slot, wanted.attempt, answer)
+    })
+}
+
+pub(super) fn read_conversation(ports: &Ports, slot: Slot, id: ConversationId) -> Work {
+    let provider = ports.provider.clone();
+    work(async move {
+        let answer = provider.conversation(&id).await;
+        Input::ConversationRead(slot, answer)
+    })
+}

@@ -1,0 +1,249 @@
+//! The states of a call. Each holds exactly what is true in it, in private fields; the only ways from one
+//! to another are the methods here, each of which consumes the state it leaves.
+
+#![expect(clippy::unused_self, reason = "a move consumes the state it leaves")]
+
+use crate::flow::event::{AssignmentOutcome, DoubtCause, FoundBy, Proof};
+use crate::flow::failure::{Dialed, Failure, FailureReason, Stage};
+use crate::ids::{AttemptId, ConversationId};
+use crate::ports::ProviderCallId;
+
+/// Where a call is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CallState {
+    /// Asked for; the agent is not verified.
+    Requested(Requested),
+    /// The agent exists; the number is not confirmed.
+    Verified(Verified),
+    /// The number has the agent, or need not. Holds how far the dial got.
+    Assigned(Assigned),
+    /// The provider took the dial; there is a conversation.
+    Initiated(Initiated),
+    /// It ended without a conversation that we know of.
+    Failed(Failed),
+}
+
+/// See [`CallState::Requested`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Requested(());
+
+/// See [`CallState::Verified`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Verified(());
+
+/// See [`CallState::Assigned`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Assigned {
+    outcome: AssignmentOutcome,
+    dial: Dial,
+}
+
+/// How far the dial got.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Dial {
+    /// Nothing was sent, or everything that was sent was provably not executed.
+    NotSent,
+    /// This attempt may be on its way.
+    Sent(AttemptId),
+    /// Nobody knows whether this attempt was executed; only a look-up can tell.
+    InDoubt(AttemptId, DoubtCause),
+}
+
+/// See [`CallState::Initiated`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Initiated {
+    outcome: AssignmentOutcome,
+    conversation: ConversationId,
+    provider_call_id: Option<ProviderCallId>,
+    found_by: FoundBy,
+    proof: Option<Proof>,
+}
+
+/// See [`CallState::Failed`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Failed {
+    failure: Failure,
+    // Set where the outcome is unknown: the dial that may still be found, and what the assign step did.
+    open: Option<(AttemptId, AssignmentOutcome)>,
+    conversation: Option<ConversationId>,
+}
+
+/// What a dial's conversation is known by.
+pub(super) struct Found {
+    pub(super) conversation: ConversationId,
+    pub(super) provider_call_id: Option<ProviderCallId>,
+    pub(super) by: FoundBy,
+}
+
+fn failed(stage: Stage, reason: FailureReason, detail: &str) -> Failed {
+    let failure = Failure { stage, reason, dialed: Dialed::No, detail: detail.to_owned() };
+    Failed { failure, open: None, conversation: None }
+}
+
+impl Requested {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+
+    pub(super) fn verify(self) -> Verified {
+        Verified(())
+    }
+
+    pub(super) fn fail(self, reason: FailureReason, detail: &str) -> Failed {
+        failed(Stage::Verify, reason, detail)
+    }
+}
+
+impl Verified {
+    pub(super) fn assign(self, outcome: AssignmentOutcome) -> Assigned {
+        Assigned { outcome, dial: Dial::NotSent }
+    }
+
+    pub(super) fn fail(self, reason: FailureReason, detail: &str) -> Failed {
+        failed(Stage::Assign, reason, detail)
+    }
+}
+
+impl Assigned {
+    /// What the assign step did.
+    pub fn outcome(&self) -> AssignmentOutcome {
+        self.outcome
+    }
+
+    /// How far the dial got.
+    pub fn dial(&self) -> &Dial {
+        &self.dial
+    }
+
+    pub(super) fn with_dial(self, dial: Dial) -> Self {
+        Self { dial, ..self }
+    }
+
+    pub(super) fn reassign(self, outcome: AssignmentOutcome) -> Self {
+        Self { outcome, ..self }
+    }
+
+    pub(super) fn lose(self, reason: FailureReason, detail: &str) -> Failed {
+        failed(Stage::Assign, reason, detail)
+    }
+
+    pub(super) fn initiate(self, found: Found) -> Initiated {
+        initiated(self.outcome, found)
+    }
+
+    pub(super) fn fail(self, reason: FailureReason, detail: &str) -> Failed {
+        failed(Stage::Initiate, reason, detail)
+    }
+
+    pub(super) fn refuse(self, conversation: Option<ConversationId>, detail: &str) -> Failed {
+        let mut failed = failed(Stage::Initiate, FailureReason::Refused, detail);
+        if conversation.is_some() {
+            failed.failure.dialed = Dialed::Unknown;
+        }
+        Failed { conversation, ..failed }
+    }
+
+    pub(super) fn give_up(self, attempt: AttemptId) -> Failed {
+        let detail = "the dial may have been executed, and no look-up found it";
+        let mut failed = failed(Stage::Initiate, FailureReason::OutcomeUnknown, detail);
+        failed.failure.dialed = Dialed::Unknown;
+        Failed { open: Some((attempt, self.outcome)), ..failed }
+    }
+}
+
+fn initiated(outcome: AssignmentOutcome, found: Found) -> Initiated {
+    let Found { conversation, provider_call_id, by } = found;
+    Initiated { outcome, conversation, provider_call_id, found_by: by, proof: None }
+}
+
+impl Initiated {
+    /// What the assign step did.
+    pub fn outcome(&self) -> AssignmentOutcome {
+        self.outcome
+    }
+
+    /// The conversation.
+    pub fn conversation(&self) -> &ConversationId {
+        &self.conversation
+    }
+
+    /// The telephony side's id, where it is known.
+    pub fn provider_call_id(&self) -> Option<&ProviderCallId> {
+        self.provider_call_id.as_ref()
+    }
+
+    /// How the conversation was learned.
+    pub fn found_by(&self) -> FoundBy {
+        self.found_by
+    }
+
+    /// What the record says, where it has been read. A mismatch makes the call misrouted.
+    pub fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    pub(super) fn with_proof(self, proof: Proof) -> Self {
+        Self { proof: Some(proof), ..self }
+    }
+}
+
+impl Failed {
+    /// Where, why, and whether the phone may have rung.
+    pub fn failure(&self) -> &Failure {
+        &self.failure
+    }
+
+    /// A conversation that was opened although the dial was refused.
+    pub fn conversation(&self) -> Option<&ConversationId> {
+        self.conversation.as_ref()
+    }
+
+    /// The dial whose outcome is unknown: the call may still turn out to be initiated.
+    pub fn open_attempt(&self) -> Option<&AttemptId> {
+        self.open.as_ref().map(|(attempt, _)| attempt)
+    }
+
+    pub(super) fn find(self, outcome: AssignmentOutcome, found: Found) -> Initiated {
+        initiated(outcome, found)
+    }
+
+    pub(super) fn open(&self) -> Option<&(AttemptId, AssignmentOutcome)> {
+        self.open.as_ref()
+    }
+}
+
+impl CallState {
+    /// The state's name, as in the flow table.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Requested(_) => "Requested",
+            Self::Verified(_) => "Verified",
+            Self::Assigned(assigned) => match assigned.dial {
+                Dial::NotSent => "Assigned (not sent)",
+                Dial::Sent(_) => "Assigned (sent)",
+                Dial::InDoubt(..) => "Assigned (in doubt)",
+            },
+            Self::Initiated(_) => "Initiated",
+            Self::Failed(failed) if failed.open.is_some() => "Failed (unknown)",
+            Self::Failed(_) => "Failed",
+        }
+    }
+
+    /// Whether the call has ended. Only `Failed (unknown)` can still change: to `Initiated`, on late evidence.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Initiated(_) | Self::Failed(_))
+    }
+
+    /// Whether the callee's phone may have rung, as far as is known now.
+    pub fn dialed(&self) -> Dialed {
+        match self {
+            Self::Requested(_) | Self::Verified(_) => Dialed::No,
+            Self::Assigned(assigned) => match assigned.dial {
+                Dial::NotSent => Dialed::No,
+                Dial::Sent(_) | Dial::InDoubt(..) => Dialed::Unknown,
+            },
+            Self::Initiated(_) => Dialed::Yes,
+            Self::Failed(failed) => failed.failure.dialed,
+        }
+    }
+}

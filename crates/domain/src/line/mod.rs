@@ -1,0 +1,283 @@
+//! One number: who is believed to answer it, which requests are unresolved on it, and what must happen
+//! before a call may dial.
+//!
+//! Owns the *pin rule* (`scheduling.md` 4.2): while a request of one agent is unresolved, only requests of
+//! that agent may be sent on the number. Knows nothing of flows, journals and calls beyond what a call
+//! wants ([`Want`]); it decides, and the dispatcher acts. Tested in `tests.rs` beside this file.
+
+mod belief;
+mod pins;
+mod restore;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{ProviderError, SideEffect};
+use crate::flow::{AssignmentOutcome, Evidence, FailureReason};
+use crate::ids::{AgentId, AttemptId, PhoneNumberId};
+use crate::policy::{AssignmentPolicy, LinePolicy};
+use crate::ports::{Number, NumberProvider};
+use crate::time::Instant;
+
+pub use belief::Belief;
+pub use pins::Pins;
+pub use restore::{Remembered, RestoreStep};
+
+/// One number, as far as the dispatcher knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Line {
+    id: PhoneNumberId,
+    number: Option<Number>,
+    belief: Belief,
+    reading: Option<Instant>,
+    change: Option<PendingChange>,
+    pins: Pins,
+    remembered: Option<Remembered>,
+}
+
+/// A change of the assignment that has been decided and is not answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PendingChange {
+    /// Its id.
+    pub attempt: AttemptId,
+    /// Who is to answer the number.
+    pub agent: Option<AgentId>,
+    /// Whether this gives the number back.
+    pub restore: bool,
+    /// When it was decided; counts as when it was sent, since it cannot be sent earlier.
+    pub since: Instant,
+}
+
+/// What a call needs of a line before it may dial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want<'a> {
+    /// The call's agent.
+    pub agent: &'a AgentId,
+    /// When the number is to be assigned.
+    pub assignment: AssignmentPolicy,
+    /// Whether the number is to be given back afterwards.
+    pub restore: bool,
+    /// When the call was submitted; what was asked since then is fresh.
+    pub since: Instant,
+}
+
+/// What a line says to a call that wants to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The call may dial now.
+    Admit {
+        /// What that took.
+        outcome: AssignmentOutcome,
+        /// Whether the provider was asked for this call.
+        evidence: Evidence,
+    },
+    /// The number must be read first.
+    Read,
+    /// The number must be assigned to the call's agent first, and may be.
+    Assign,
+    /// Something unresolved is in the way, until then at the latest (`None`: until it is answered).
+    Wait {
+        /// When the last obstacle ends by itself.
+        until: Option<Instant>,
+    },
+    /// The number is of no use to any call.
+    Reject {
+        /// Why.
+        reason: FailureReason,
+        /// The same for people.
+        detail: String,
+    },
+}
+
+/// What the answer to a change means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The answer names the agent that was asked for.
+    Confirmed,
+    /// The answer names somebody else, or nobody.
+    Different {
+        /// Whom it names.
+        now: Option<AgentId>,
+    },
+    /// There is no such answer.
+    Failed(ProviderError),
+}
+
+impl Line {
+    /// A number of which nothing is known.
+    pub fn new(id: PhoneNumberId) -> Self {
+        Self {
+            id,
+            number: None,
+            belief: Belief::Unknown,
+            reading: None,
+            change: None,
+            pins: Pins::default(),
+            remembered: None,
+        }
+    }
+
+    /// The number's id.
+    pub fn id(&self) -> &PhoneNumberId {
+        &self.id
+    }
+
+    /// The number as it was last seen.
+    pub fn number(&self) -> Option<&Number> {
+        self.number.as_ref()
+    }
+
+    /// The unresolved requests.
+    pub fn pins(&self) -> &Pins {
+        &self.pins
+    }
+
+    /// The change that is under way.
+    pub fn change(&self) -> Option<&PendingChange> {
+        self.change.as_ref()
+    }
+
+    /// Whether a read is under way.
+    pub fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Notes that the number is being read.
+    pub fn begin_read(&mut self, now: Instant) {
+        self.reading = Some(now);
+    }
+
+    /// Takes over what somebody else read a moment ago.
+    pub fn know(&mut self, number: Number, now: Instant) {
+        self.belief = Belief::told(number.assigned_id().cloned(), now);
+        self.number = Some(number);
+    }
+
+    /// Takes the answer of a read. A read that was sent before a change was decided says nothing about the
+    /// assignment.
+    pub fn read_answered(&mut self, number: Option<Number>, now: Instant, policy: &LinePolicy) {
+        let Some(sent) = self.reading.take() else { return };
+        let Some(number) = number else {
+            self.number = None;
+            self.belief = Belief::Unknown;
+            return;
+        };
+        if self.change.is_none() {
+            self.belief = Belief::asked(number.assigned_id().cloned(), sent, now, policy.freshness);
+        }
+        self.number = Some(number);
+    }
+
+    /// Notes that a read failed.
+    pub fn read_failed(&mut self) {
+        self.reading = None;
+    }
+
+    /// What a call that wants to dial has to do now.
+    pub fn decide(&self, want: &Want<'_>, now: Instant, policy: &LinePolicy) -> Decision {
+        let Some(number) = &self.number else { return Decision::Read };
+        if let Some((reason, detail)) = useless(number) {
+            return Decision::Reject { reason, detail };
+        }
+        if want.assignment == AssignmentPolicy::Never || !number.inbound {
+            let evidence = self.belief.evidence(want.since);
+            return Decision::Admit { outcome: AssignmentOutcome::Skipped, evidence };
+        }
+        if self.change.is_some() {
+            return Decision::Wait { until: None };
+        }
+        if let Some(obstacle) = self.pins.others(Some(want.agent)) {
+            return Decision::Wait { until: obstacle.until };
+        }
+        let fresh = self.belief.is_fresh(now, policy.freshness);
+        let has_agent = self.belief.agent() == Some(Some(want.agent));
+        let lacks_memory = want.restore && self.remembered.is_none();
+        match (want.assignment, has_agent, fresh) {
+            (AssignmentPolicy::IfDifferent, true, true) => {
+                let evidence = self.belief.evidence(want.since);
+                Decision::Admit { outcome: AssignmentOutcome::Already, evidence }
+            }
+            (AssignmentPolicy::IfDifferent, true, false) => Decision::Read,
+            (_, _, false) if lacks_memory => Decision::Read,
+            (_, _, _) => Decision::Assign,
+        }
+    }
+
+    /// Whether a call that was admitted may still dial: the number has its agent by a confirmation that is
+    /// young enough, and nothing else is unresolved.
+    pub fn still_admits(&self, want: &Want<'_>, now: Instant, policy: &LinePolicy) -> bool {
+        let assignment = match want.assignment {
+            AssignmentPolicy::Never => AssignmentPolicy::Never,
+            AssignmentPolicy::Always | AssignmentPolicy::IfDifferent => AssignmentPolicy::IfDifferent,
+        };
+        matches!(self.decide(&Want { assignment, ..*want }, now, policy), Decision::Admit { .. })
+    }
+
+    /// Notes that a change has been decided: from now on it is unresolved.
+    pub fn begin_change(&mut self, attempt: AttemptId, agent: Option<AgentId>, restore: bool, now: Instant) {
+        self.pins.add(attempt.clone(), agent.clone());
+        self.change = Some(PendingChange { attempt, agent, restore, since: now });
+    }
+
+    /// Takes the answer to the change `attempt`; `None` where it is not the one that is under way.
+    pub fn change_answered(
+        &mut self,
+        attempt: &AttemptId,
+        answer: Result<Number, ProviderError>,
+        now: Instant,
+        policy: &LinePolicy,
+    ) -> Option<(PendingChange, Changed)> {
+        let change = self.change.take_if(|change| change.attempt == *attempt)?;
+        let changed = match answer {
+            Ok(number) => {
+                self.pins.remove(attempt);
+                let assigned = number.assigned_id().cloned();
+                self.belief = Belief::asked(assigned.clone(), change.since, now, policy.freshness);
+                self.number = Some(number);
+                if assigned == change.agent { Changed::Confirmed } else { Changed::Different { now: assigned } }
+            }
+            Err(error) => {
+                match error.side_effect() {
+                    SideEffect::None => self.pins.remove(attempt),
+                    SideEffect::Possible => self.pins.hold_until(attempt, now.after(policy.lateness)),
+                }
+                self.belief = Belief::Unknown;
+                Changed::Failed(error)
+            }
+        };
+        Some((change, changed))
+    }
+
+    /// Notes a dial for `agent` as unresolved.
+    pub fn pin(&mut self, attempt: AttemptId, agent: AgentId) {
+        self.pins.add(attempt, Some(agent));
+    }
+
+    /// Notes that a dial is resolved, now or at `until`.
+    pub fn unpin(&mut self, attempt: &AttemptId, until: Option<Instant>) {
+        match until {
+            Some(until) => self.pins.hold_until(attempt, until),
+            None => self.pins.remove(attempt),
+        }
+    }
+
+    /// Forgets requests that can no longer take effect, and says which they were.
+    pub fn expire(&mut self, now: Instant) -> Vec<AttemptId> {
+        self.pins.expire(now)
+    }
+}
+
+fn useless(number: &Number) -> Option<(FailureReason, String)> {
+    match &number.provider {
+        NumberProvider::Other(kind) => Some((
+            FailureReason::NumberUnsupported,
+            format!(
+                "the number's provider is {kind:?}, and calls can be placed from twilio, sip_trunk and exotel numbers"
+            ),
+        )),
+        NumberProvider::Twilio | NumberProvider::SipTrunk | NumberProvider::Exotel if !number.outbound => Some((
+            FailureReason::NumberUnsupported,
+            "the provider says that no calls can be placed from this number".into(),
+        )),
+        NumberProvider::Twilio | NumberProvider::SipTrunk | NumberProvider::Exotel => None,
+    }
+}

@@ -1,0 +1,173 @@
+//! What a dispatcher tells about its work while it works, and what it says of a call in the end.
+
+use std::time::Duration;
+
+use crate::flow::{AssignmentOutcome, CallState, Proof};
+use crate::ids::{AgentId, AttemptId, CallId, PhoneNumberId};
+use crate::ports::{Number, Recorded};
+use crate::request::CallRequest;
+
+/// Something worth telling. Events of a call are told after the journal has them, everything in the order
+/// in which it was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The journal has taken an event of a call.
+    Recorded {
+        /// The call.
+        call: CallId,
+        /// The event, with its number and time.
+        recorded: Recorded,
+    },
+    /// A call's agent is being asked about.
+    VerificationStarted {
+        /// The call.
+        call: CallId,
+        /// The agent.
+        agent: AgentId,
+    },
+    /// A call's number is being made ready. Told for every call that gets this far, also where nothing
+    /// needs to be assigned.
+    AssignmentStarted {
+        /// The call.
+        call: CallId,
+        /// The number.
+        number: PhoneNumberId,
+        /// The agent.
+        agent: AgentId,
+    },
+    /// The provider has answered a dial, or the request has failed.
+    DialAnswered {
+        /// The call.
+        call: CallId,
+        /// The dial.
+        attempt: AttemptId,
+        /// What the answer amounts to.
+        verdict: DialVerdict,
+        /// The HTTP status, where there was one and it was not a success.
+        status: Option<u16>,
+        /// The id under which the provider's support finds the request.
+        request_id: Option<String>,
+        /// From sending to answer.
+        took: Duration,
+    },
+    /// A dial that was provably not executed will be sent again.
+    RetryScheduled {
+        /// The call.
+        call: CallId,
+        /// From now.
+        after: Duration,
+        /// Why it was not executed, for people.
+        detail: String,
+    },
+    /// A dial in doubt was looked up.
+    LookedUp {
+        /// The call.
+        call: CallId,
+        /// The dial.
+        attempt: AttemptId,
+        /// How many look-ups there have been.
+        count: u32,
+        /// Whether it was found.
+        found: bool,
+        /// When the next look-up is due, from now; `None` after the last.
+        next: Option<Duration>,
+    },
+    /// A number will be given back, but not before a request that may still take effect no longer can.
+    RestoreDelayed {
+        /// The number.
+        number: PhoneNumberId,
+        /// From now.
+        after: Duration,
+    },
+    /// A number's inbound agent was to be given back.
+    InboundRestored {
+        /// The number.
+        number: PhoneNumberId,
+        /// What came of it.
+        outcome: RestoreOutcome,
+    },
+    /// A call has ended, with all that belonged to it.
+    Completed(Box<CallReport>),
+}
+
+/// What the answer to a dial amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DialVerdict {
+    /// The provider took it.
+    Accepted,
+    /// The provider refused it.
+    Refused,
+    /// It was provably not executed.
+    NotExecuted,
+    /// Nobody knows.
+    InDoubt,
+}
+
+impl DialVerdict {
+    /// As one word for logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::NotExecuted => "not_executed",
+            Self::InDoubt => "in_doubt",
+        }
+    }
+}
+
+/// What came of giving a number back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RestoreOutcome {
+    /// The number is answered as before.
+    Restored {
+        /// Who answers it; `None` = nobody.
+        to: Option<AgentId>,
+    },
+    /// Somebody else has changed the number meanwhile; it was left as it is.
+    LeftAlone {
+        /// Who answers it; `None` = nobody.
+        now: Option<AgentId>,
+    },
+    /// It could not be given back; it may still be answered by the call's agent.
+    Failed {
+        /// Who should answer it.
+        to: Option<AgentId>,
+        /// Why not, for people.
+        detail: String,
+    },
+}
+
+/// What became of one call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallReport {
+    /// What was asked for.
+    pub request: CallRequest,
+    /// `Initiated` or `Failed`.
+    pub state: CallState,
+    /// The agent's name, once it was verified.
+    pub agent_name: Option<String>,
+    /// The number, once it was read.
+    pub number: Option<Number>,
+    /// What the assign step did, once it was done; also of a call that failed later.
+    pub assignment: Option<AssignmentOutcome>,
+    /// What the number's inbound routing was given back to, where that was wanted and this call was the last.
+    pub restore: Option<RestoreOutcome>,
+    /// From submission to the end of the dial (proof and restore aside).
+    pub elapsed: Duration,
+}
+
+impl CallReport {
+    /// What the provider's record says, where it was read.
+    pub fn proof(&self) -> Option<&Proof> {
+        match &self.state {
+            CallState::Initiated(call) => call.proof(),
+            CallState::Requested(_) | CallState::Verified(_) | CallState::Assigned(_) | CallState::Failed(_) => None,
+        }
+    }
+
+    /// Whether the provider's record names another agent, number or callee than the call.
+    pub fn is_misrouted(&self) -> bool {
+        matches!(self.proof(), Some(Proof::Mismatch { .. }))
+    }
+}

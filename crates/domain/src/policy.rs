@@ -1,0 +1,221 @@
+//! What a caller may choose, as data, with every limit in one place.
+
+use std::time::Duration;
+
+/// When the number is assigned to the call's agent before the dial.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum AssignmentPolicy {
+    /// Assign it, also where it has the agent already.
+    Always,
+    /// Assign it unless the provider says that it has the agent.
+    #[default]
+    IfDifferent,
+    /// Leave the number as it is: only the dial request names the agent.
+    Never,
+}
+
+/// What becomes of the number's inbound agent after the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum AfterCall {
+    /// The call's agent stays and answers whoever calls back.
+    #[default]
+    Keep,
+    /// The agent of before is assigned again (or none), unless somebody else changed the number meanwhile.
+    Restore,
+}
+
+/// Whether the provider's record of the conversation is read back and compared with the call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum ProofPolicy {
+    /// Nothing is read.
+    Off,
+    /// One read; a record that is not there yet does not fail the call.
+    #[default]
+    Once,
+    /// Read on the look-up schedule until agent, number and callee are known, or the window ends.
+    Required,
+}
+
+/// How a dial is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct DialPolicy {
+    /// A dial whose first byte has not left this long after its intent was decided is dropped unsent.
+    pub send_within: Duration,
+    /// How many times a dial is sent at most, where each earlier one was provably not executed.
+    pub sends_max: u32,
+    /// No dial is sent again when this long has passed since the first.
+    pub retry_budget: Duration,
+    /// The wait before the second send where the provider names none; doubles with each further one.
+    pub retry_delay: Duration,
+    /// The longest such wait, also where the provider asks for more: then the call fails instead.
+    pub retry_delay_max: Duration,
+}
+
+impl Default for DialPolicy {
+    fn default() -> Self {
+        Self {
+            // `scheduling.md` 4.3: a tolerance of 2 s instead of a lease length.
+            send_within: Duration::from_secs(2),
+            sends_max: 5,
+            retry_budget: Duration::from_secs(60),
+            retry_delay: Duration::from_secs(1),
+            retry_delay_max: Duration::from_secs(30),
+        }
+    }
+}
+
+impl DialPolicy {
+    /// Never sends a second time, whatever the first answer was.
+    #[must_use]
+    pub fn without_retry(self) -> Self {
+        Self { sends_max: 1, ..self }
+    }
+
+    /// The wait before the next send after `sent` sends, where `asked` is what the provider asked for;
+    /// `None` where the dial is not to be sent again. `elapsed` is the time since the first send.
+    ///
+    /// ```
+    /// use partyline_domain::DialPolicy;
+    /// use std::time::Duration;
+    /// let policy = DialPolicy::default();
+    /// let second = Duration::from_secs(1);
+    /// assert_eq!(policy.next_send(1, None, Duration::ZERO), Some(second));
+    /// assert_eq!(policy.next_send(2, None, Duration::ZERO), Some(2 * second));
+    /// assert_eq!(policy.next_send(1, Some(7 * second), Duration::ZERO), Some(7 * second));
+    /// assert_eq!(policy.next_send(1, Some(31 * second), Duration::ZERO), None);
+    /// assert_eq!(policy.next_send(5, None, Duration::ZERO), None);
+    /// ```
+    pub fn next_send(&self, sent: u32, asked: Option<Duration>, elapsed: Duration) -> Option<Duration> {
+        if sent >= self.sends_max {
+            return None;
+        }
+        let doubled = self.retry_delay.saturating_mul(1 << sent.saturating_sub(1).min(16));
+        let delay = asked.unwrap_or_else(|| doubled.min(self.retry_delay_max));
+        (delay <= self.retry_delay_max && elapsed.saturating_add(delay) <= self.retry_budget).then_some(delay)
+    }
+}
+
+/// When a dial in doubt is looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct LookUpPolicy {
+    /// The window: it starts with the doubt and ends with a last look-up.
+    pub window: Duration,
+}
+
+/// Look-ups this long after the doubt began; then one at the end of the window (`scheduling.md` 4.4).
+const LOOK_UPS_AFTER: [Duration; 4] =
+    [Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(30)];
+/// The longest gap between two look-ups in a window longer than the default one.
+const LOOK_UP_GAP_MAX: Duration = Duration::from_secs(30);
+
+impl Default for LookUpPolicy {
+    fn default() -> Self {
+        // The list's delay behind a dial is not measured; poll for 60 to 90 s (`elevenlabs-api.md` section 4).
+        Self { window: Duration::from_secs(60) }
+    }
+}
+
+impl LookUpPolicy {
+    /// When the `done + 1`-th look-up is due, counted from the beginning of the doubt;
+    /// `None` after the one that ends the window.
+    ///
+    /// ```
+    /// use partyline_domain::LookUpPolicy;
+    /// let policy = LookUpPolicy::default();
+    /// let due: Vec<u64> = (0..9).map_while(|done| policy.due(done)).map(|at| at.as_secs()).collect();
+    /// assert_eq!(due, [2, 5, 15, 30, 60]);
+    /// ```
+    pub fn due(&self, done: u32) -> Option<Duration> {
+        let regular = |index: u32| match LOOK_UPS_AFTER.get(index as usize) {
+            Some(at) => *at,
+            None => LOOK_UPS_AFTER[3].saturating_add(LOOK_UP_GAP_MAX.saturating_mul(index - 3)),
+        };
+        let before = done.checked_sub(1).map_or(Duration::ZERO, regular);
+        if done > 0 && before >= self.window { None } else { Some(regular(done).min(self.window)) }
+    }
+}
+
+/// Everything a caller may choose about how a call is placed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
+pub struct Policies {
+    /// When the number is assigned.
+    pub assignment: AssignmentPolicy,
+    /// What becomes of the inbound agent.
+    pub after_call: AfterCall,
+    /// Whether the conversation is read back.
+    pub proof: ProofPolicy,
+    /// How the dial is sent.
+    pub dial: DialPolicy,
+    /// When a dial in doubt is looked up.
+    pub look_up: LookUpPolicy,
+    /// How long after the dial's answer the number must still have the agent, for a provider that binds
+    /// the agent later than it answers (`scheduling.md` 4.1). Restore and reassignment wait for it.
+    pub settle_after_post: Duration,
+}
+
+/// Bounds that concern numbers and agents rather than a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LinePolicy {
+    /// How long after it was sent a request may still take effect (the bound L of `scheduling.md` 4.1).
+    /// An assignment without an answer keeps the number with its agent for this long.
+    pub lateness: Duration,
+    /// How old a confirmed assignment may be when a dial relies on it.
+    pub freshness: Duration,
+    /// How long an agent that was verified counts as verified.
+    pub verified_for: Duration,
+    /// An assignment whose first byte has not left this long after it was decided is dropped unsent.
+    pub send_within: Duration,
+}
+
+impl Default for LinePolicy {
+    fn default() -> Self {
+        Self {
+            // `scheduling.md` 4.3 no. 8: 60 s is a sane default, 30 s aggressive.
+            lateness: Duration::from_secs(60),
+            // `scheduling.md` 4.3 no. 6: 2 to 5 s.
+            freshness: Duration::from_secs(5),
+            verified_for: Duration::from_secs(300),
+            // An adapter may repeat an assignment while this lasts; it is idempotent in value.
+            send_within: Duration::from_secs(20),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(seconds: u64) -> Vec<u64> {
+        let policy = LookUpPolicy { window: Duration::from_secs(seconds) };
+        (0..99).map_while(|done| policy.due(done)).map(|at| at.as_secs()).collect()
+    }
+
+    #[test]
+    fn every_window_ends_with_a_look_up() {
+        assert_eq!(schedule(0), [0]);
+        assert_eq!(schedule(1), [1]);
+        assert_eq!(schedule(2), [2]);
+        assert_eq!(schedule(10), [2, 5, 10]);
+        assert_eq!(schedule(60), [2, 5, 15, 30, 60]);
+        assert_eq!(schedule(100), [2, 5, 15, 30, 60, 90, 100]);
+    }
+
+    #[test]
+    fn a_dial_is_sent_again_only_within_its_budget() {
+        let policy = DialPolicy { retry_budget: Duration::from_secs(10), ..DialPolicy::default() };
+        assert_eq!(policy.next_send(1, None, Duration::from_secs(9)), Some(Duration::from_secs(1)));
+        assert_eq!(policy.next_send(1, None, Duration::from_secs(10)), None);
+        assert_eq!(policy.clone().without_retry().next_send(1, None, Duration::ZERO), None);
+        assert_eq!(policy.next_send(u32::MAX, None, Duration::ZERO), None);
+    }
+}

@@ -1,0 +1,195 @@
+//! The journal: what happened to every call, and what is about to be sent.
+//!
+//! A write to the provider is released only by the journal's answer to its intent, so after a crash the
+//! open intents name everything that may have been sent and is not resolved.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
+use crate::error::JournalError;
+use crate::flow::CallEvent;
+use crate::ids::{AgentId, AttemptId, CallId, PhoneNumberId};
+use crate::time::Timestamp;
+
+/// One event of a call with its place in the call's history.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Recorded {
+    /// 1 for the first event of the call, then one more each.
+    pub version: u64,
+    /// When it was decided, by this process's wall clock.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: CallEvent,
+}
+
+/// What an intent is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum IntentKind {
+    /// To dial for this call.
+    Dial(CallId),
+    /// To assign the number.
+    Assign,
+    /// To give the number back to who answered it before.
+    Restore,
+}
+
+/// Something that is about to be sent to the provider and may take effect.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Intent {
+    /// Its id, also known to the provider where it is a dial.
+    pub attempt: AttemptId,
+    /// What it is about.
+    pub kind: IntentKind,
+    /// The number it concerns.
+    pub number: PhoneNumberId,
+    /// The agent it names; `None` where the number is to be nobody's.
+    pub agent: Option<AgentId>,
+    /// The epoch of the lease under which it is sent; 0 where there are no leases.
+    pub epoch: u64,
+    /// It is not sent after this.
+    pub send_by: Timestamp,
+}
+
+/// One change within an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Adds events to a call whose history ends at version `expected` (0 for a new call).
+    Append {
+        /// The call.
+        call: CallId,
+        /// The version its history ends at.
+        expected: u64,
+        /// The events, numbered from `expected + 1`.
+        events: Vec<Recorded>,
+    },
+    /// Opens an intent.
+    Intend(Intent),
+    /// Closes an intent: its outcome is known, or can no longer become known.
+    Resolve(AttemptId),
+    /// Remembers who answered a number before we changed it (`None` = nobody). Kept as it is where one is
+    /// remembered already: the first one counts.
+    Remember {
+        /// The number.
+        number: PhoneNumberId,
+        /// Who answered it.
+        inbound: Option<AgentId>,
+    },
+    /// Forgets who answered a number: it has been given back, or somebody else has changed it.
+    Forget(PhoneNumberId),
+}
+
+/// Changes that are written together or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// The changes, applied in this order.
+    pub changes: Vec<Change>,
+}
+
+/// Keeps the journal.
+///
+/// Contract: an entry is atomic and durable (as far as the adapter promises) when its answer is `Ok`;
+/// entries take effect in the order given; `Conflict` is a normal answer and writes nothing of its entry;
+/// the other entries of the same commit are not touched by it. Look-ups see every entry that was answered.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Writes entries; one answer for each, in their order.
+    async fn commit(&self, entries: Vec<Entry>) -> Vec<Result<(), JournalError>>;
+
+    /// The events of a call after version `after`, oldest first; empty for an unknown call.
+    async fn events(&self, call: &CallId, after: u64) -> Result<Vec<Recorded>, JournalError>;
+
+    /// The intents that are open, oldest first.
+    async fn open_intents(&self) -> Result<Vec<Intent>, JournalError>;
+
+    /// Who answered a number before we changed it: `None` where nothing is remembered,
+    /// `Some(None)` where nobody did.
+    async fn remembered(&self, number: &PhoneNumberId) -> Result<Option<Option<AgentId>>, JournalError>;
+}
+
+/// A journal that lives as long as the process.
+#[derive(Debug, Default)]
+pub struct MemoryJournal(Mutex<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    calls: BTreeMap<CallId, Vec<Recorded>>,
+    intents: Vec<Intent>,
+    inbound: BTreeMap<PhoneNumberId, Option<AgentId>>,
+}
+
+impl MemoryJournal {
+    /// An empty journal.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every call in it, in the order of their ids.
+    pub fn calls(&self) -> Vec<CallId> {
+        self.lock().calls.keys().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Memory> {
+        // A panic while the lock was held is our bug and has been reported; the data is still whole,
+        // because an entry is checked before it is applied.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn write(&mut self, entry: Entry) -> Result<(), JournalError> {
+        for change in &entry.changes {
+            if let Change::Append { call, expected, .. } = change {
+                let actual = self.calls.get(call).map_or(0, |events| events.len() as u64);
+                if actual != *expected {
+                    return Err(JournalError::Conflict { call: call.clone(), expected: *expected, actual });
+                }
+            }
+        }
+        for change in entry.changes {
+            self.apply(change);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Append { call, mut events, .. } => self.calls.entry(call).or_default().append(&mut events),
+            Change::Intend(intent) => self.intents.push(intent),
+            Change::Resolve(attempt) => self.intents.retain(|intent| intent.attempt != attempt),
+            Change::Remember { number, inbound } => {
+                self.inbound.entry(number).or_insert(inbound);
+            }
+            Change::Forget(number) => {
+                self.inbound.remove(&number);
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Journal for MemoryJournal {
+    async fn commit(&self, entries: Vec<Entry>) -> Vec<Result<(), JournalError>> {
+        let mut memory = self.lock();
+        entries.into_iter().map(|entry| memory.write(entry)).collect()
+    }
+
+    async fn events(&self, call: &CallId, after: u64) -> Result<Vec<Recorded>, JournalError> {
+        let memory = self.lock();
+        let events = memory.calls.get(call).map_or(&[][..], Vec::as_slice);
+        Ok(events.iter().filter(|recorded| recorded.version > after).cloned().collect())
+    }
+
+    async fn open_intents(&self) -> Result<Vec<Intent>, JournalError> {
+        Ok(self.lock().intents.clone())
+    }
+
+    async fn remembered(&self, number: &PhoneNumberId) -> Result<Option<Option<AgentId>>, JournalError> {
+        Ok(self.lock().inbound.get(number).cloned())
+    }
+}
