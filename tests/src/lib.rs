@@ -1,1 +1,5 @@
-//! (being written)
+//! The contract suites of Partyline's ports, as a library: whoever writes an adapter of their own runs the same
+//! cases against it as Partyline's adapters pass. See [`contract`].
+#![warn(missing_docs)]
+
+pub mod contract;

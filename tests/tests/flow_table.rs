@@ -8,7 +8,9 @@ use partyline_domain::flow::{
     AssignmentOutcome, CallEvent, CallState, Dialed, DoubtCause, Evidence, FailureReason, FoundBy, Proof,
     WithdrawReason,
 };
-use partyline_domain::{AgentId, AttemptId, CallId, CallRequest, ConversationId, FailureKind, PhoneNumber, PhoneNumberId};
+use partyline_domain::{
+    AgentId, AttemptId, CallId, CallRequest, ConversationId, FailureKind, PhoneNumber, PhoneNumberId,
+};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/flow-table.md");
 

@@ -1,1 +1,22 @@
-//! (being written)
+//! An in-memory provider: the truth of agents, numbers and conversations, with virtual time and a menu of
+//! faults. It implements the domain's ports directly ([`FakeProvider`]) and is served over HTTP as an emulator
+//! of the provider's routes ([`emulator`]); both share one [`world`], so whatever is true of one is true of
+//! the other. It knows nothing of the real adapter.
+#![warn(missing_docs)]
+
+mod classify;
+pub mod clock;
+pub mod emulator;
+pub mod faults;
+mod ids;
+mod provider;
+mod random;
+pub mod world;
+
+pub use classify::{Access, Trouble, provider_error};
+pub use clock::VirtualClock;
+pub use emulator::{Emulator, EmulatorConfig, RunningEmulator};
+pub use faults::{Fault, FaultMix, FaultPlan, FaultRule};
+pub use ids::TestIds;
+pub use provider::{FakeProvider, Timeouts};
+pub use world::{SharedWorld, World, WorldConfig};

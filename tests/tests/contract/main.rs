@@ -1,0 +1,9 @@
+//! The contract suites, run against every adapter there is.
+
+mod broken;
+mod memory;
+mod provider_fake;
+mod provider_http;
+mod real_time;
+mod virtual_time;
+mod world;
