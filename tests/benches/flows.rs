@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use partyline_domain::ports::{Ids, MemoryJournal, NumberProvider, Unlimited};
+use partyline_domain::ports::{MemoryJournal, NumberProvider, Unlimited};
 use partyline_domain::{
     CallRequest, Driver, Known, LinePolicy, PhoneNumber, Policies, Ports, ProofPolicy, Unobserved, place,
 };
@@ -31,7 +31,8 @@ fn ports(time: &VirtualClock) -> (Ports, SharedWorld) {
 }
 
 fn requests(ports: &Ports, world: &SharedWorld, proof: ProofPolicy) -> Vec<CallRequest> {
-    let (agent, number) = (world.lock().agent_ids()[0].clone(), world.lock().number_ids()[0].clone());
+    let agent = world.lock().agent_ids()[0].clone();
+    let number = world.lock().number_ids()[0].clone();
     let policies = Arc::new(Policies { proof, ..Policies::default() });
     let to = PhoneNumber::parse("+12025550123").expect("valid");
     let request = |_| CallRequest {

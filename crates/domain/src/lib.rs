@@ -73,7 +73,7 @@ mod variables;
 pub use driver::{Driver, Handle, Known, Observer, Placed, Ports, SubmitError, Unobserved, place};
 pub use error::{Class, FailureKind, JournalError, ProviderError, Remedy, SideEffect};
 pub use ids::{AgentId, AttemptId, CallId, ConversationId, ID_BYTES_MAX, InvalidId, PhoneNumberId, RunId};
-pub use notice::{CallReport, DialVerdict, Notice, RestoreOutcome};
+pub use notice::{CallReport, DialVerdict, LookUpOutcome, Notice, RestoreOutcome};
 pub use phone::{CallerId, InvalidPhoneNumber, PhoneNumber};
 pub use policy::{AfterCall, AssignmentPolicy, DialPolicy, LinePolicy, LookUpPolicy, Policies, ProofPolicy};
 pub use request::{CallOptions, CallRequest, InvalidRingingTimeout, InvalidUserId, Overrides, RingingTimeout, UserId};

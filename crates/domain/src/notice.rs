@@ -51,6 +51,15 @@ pub enum Notice {
         /// From sending to answer.
         took: Duration,
     },
+    /// An assignment got no clear answer and will be made again.
+    AssignRetryScheduled {
+        /// The call.
+        call: CallId,
+        /// From now.
+        after: Duration,
+        /// What happened, for people.
+        detail: String,
+    },
     /// A dial that was provably not executed will be sent again.
     RetryScheduled {
         /// The call.
@@ -68,8 +77,8 @@ pub enum Notice {
         attempt: AttemptId,
         /// How many look-ups there have been.
         count: u32,
-        /// Whether it was found.
-        found: bool,
+        /// What came of it.
+        outcome: LookUpOutcome,
         /// When the next look-up is due, from now; `None` after the last.
         next: Option<Duration>,
     },
@@ -89,6 +98,31 @@ pub enum Notice {
     },
     /// A call has ended, with all that belonged to it.
     Completed(Box<CallReport>),
+}
+
+/// What came of one look-up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LookUpOutcome {
+    /// The dial's conversation was found.
+    Found,
+    /// It is not to be seen (yet).
+    NotFound,
+    /// It could not be looked up.
+    Failed {
+        /// Why not, for people.
+        detail: String,
+    },
+}
+
+impl LookUpOutcome {
+    /// As one word for logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::NotFound => "not_found",
+            Self::Failed { .. } => "failed",
+        }
+    }
 }
 
 /// What the answer to a dial amounts to.

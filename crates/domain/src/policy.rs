@@ -175,6 +175,24 @@ pub struct LinePolicy {
     pub verified_for: Duration,
     /// An assignment whose first byte has not left this long after it was decided is dropped unsent.
     pub send_within: Duration,
+    /// How many times an assignment without a clear answer is made for one call at most; it is idempotent in
+    /// value, and the number stays pinned to its agent all the while.
+    pub assign_sends_max: u32,
+    /// The wait before the second of them; doubles with each further one, and is up to half as long again.
+    pub assign_retry_delay: Duration,
+}
+
+impl LinePolicy {
+    /// The wait before the next assignment after `sent` without a clear answer; `None` where there is to be
+    /// no other. Jitter comes from `spread`, any number that differs between calls.
+    pub fn next_assign(&self, sent: u32, spread: u64) -> Option<Duration> {
+        if sent >= self.assign_sends_max {
+            return None;
+        }
+        let delay = self.assign_retry_delay.saturating_mul(1 << sent.saturating_sub(1).min(16));
+        let jitter = delay / 128 * u32::from(u8::try_from(spread % 64).unwrap_or(0));
+        Some(delay.saturating_add(jitter))
+    }
 }
 
 impl Default for LinePolicy {
@@ -187,6 +205,8 @@ impl Default for LinePolicy {
             verified_for: Duration::from_secs(300),
             // An adapter may repeat an assignment while this lasts; it is idempotent in value.
             send_within: Duration::from_secs(20),
+            assign_sends_max: 3,
+            assign_retry_delay: Duration::from_millis(500),
         }
     }
 }

@@ -5,6 +5,8 @@
 //!
 //! One dial or assignment takes effect when it is answered, or later as a *ghost*, at most L after it was sent.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "each check looks for the effects it is about")]
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +45,7 @@ struct Harness {
     world: World,
     journal: VecDeque<(Ticket, Entry)>,
     open: Vec<Effect>,
+    sent: BTreeMap<AttemptId, Instant>,
     reports: BTreeMap<CallId, CallReport>,
     submitted: BTreeMap<CallId, CallRequest>,
     restores: Vec<RestoreOutcome>,
@@ -112,6 +115,7 @@ impl Harness {
             },
             journal: VecDeque::new(),
             open: Vec::new(),
+            sent: BTreeMap::new(),
             reports: BTreeMap::new(),
             submitted: BTreeMap::new(),
             restores: Vec::new(),
@@ -137,6 +141,9 @@ impl Harness {
                 Effect::DropDial(slot) => self.drop_dial(slot),
                 effect => {
                     self.check_send(&effect);
+                    if let Effect::PlaceCall(_, dial) = &effect {
+                        self.sent.insert(dial.attempt.clone(), self.instant());
+                    }
                     self.open.push(effect);
                 }
             }
@@ -150,7 +157,15 @@ impl Harness {
             unreachable!("just matched")
         };
         // Dropping a request does not take it back.
-        self.world.ghosts.push((self.instant().after(Duration::from_secs(1)), Ghost::Dial(*dial)));
+        self.haunt(*dial, 1);
+    }
+
+    /// The dial lands that much later, unless that is more than L after it was sent: then never.
+    fn haunt(&mut self, dial: DialRequest, seconds: u16) {
+        let late = self.instant().after(Duration::from_secs(u64::from(seconds)));
+        if late < self.sent[&dial.attempt].after(LATENESS) {
+            self.world.ghosts.push((late, Ghost::Dial(dial)));
+        }
     }
 
     fn check_send(&self, effect: &Effect) {
@@ -303,8 +318,7 @@ impl Harness {
             9 => Err(ProviderError::permanent(FailureKind::NotFound, "404")),
             10 => in_doubt,
             11 => {
-                let late = self.instant().after(Duration::from_secs(u64::from(how % 50)));
-                self.world.ghosts.push((late, Ghost::Dial(dial)));
+                self.haunt(dial, how % 50);
                 in_doubt
             }
             12 => {

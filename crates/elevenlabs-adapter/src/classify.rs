@@ -170,7 +170,7 @@ fn verdict(purpose: Purpose, answer: &Answer, body: &Body, reason: &Reason) -> V
         // Without JSON it may come from something in between that has passed the request on.
         (Purpose::Assign | Purpose::Dial, 429) if body.is_object() => Verdict::Again,
         // 424 was seen by one integrator when the carrier refused; whether it had dialled is not known.
-        (Purpose::Assign | Purpose::Dial, 408 | 424 | 425 | 429) | (Purpose::Dial, 409) => Verdict::Doubt,
+        (Purpose::Assign | Purpose::Dial, 408 | 409 | 424 | 425 | 429) => Verdict::Doubt,
         (Purpose::Read, _) | (Purpose::Assign | Purpose::Dial, 400..=499) => Verdict::Final,
         (Purpose::Assign | Purpose::Dial, _) => Verdict::Doubt,
     }

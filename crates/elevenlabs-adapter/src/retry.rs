@@ -29,9 +29,8 @@ pub(crate) struct Failed {
     pub(crate) after: Option<Duration>,
 }
 
-/// Sends with `send` until it succeeds, until its failure would not go away, or until the budget, the number of
-/// sends or `not_after` is used up. Where an earlier attempt may have taken effect, the failure of a later one
-/// does not hide that.
+/// Sends with `send` until it succeeds, until its failure would not go away or may have had an effect, or until
+/// the budget, the number of sends or `not_after` is used up.
 pub(crate) async fn repeated<T, F, Fut>(
     repeats: &Repeats,
     clock: &dyn Clock,
@@ -44,17 +43,13 @@ where
 {
     let end = clock.now().monotonic.after(repeats.budget);
     let mut ordinal = 0;
-    let mut doubt: Option<ProviderError> = None;
     let attempt = || {
         ordinal += 1;
         send(Attempt { ordinal, remaining: end.since(clock.now().monotonic) })
     };
-    let worth_repeating = |failed: &Failed| {
-        if failed.error.side_effect() == SideEffect::Possible {
-            doubt = Some(failed.error.clone());
-        }
-        may_go_away(&failed.error)
-    };
+    // What may have had an effect is for the core to judge: it pins the number before it sends again.
+    let worth_repeating =
+        |failed: &Failed| failed.error.side_effect() == SideEffect::None && may_go_away(&failed.error);
     let within_limits = |failed: &Failed, delay: Option<Duration>| {
         let delay = delay?.max(failed.after.unwrap_or_default());
         let next = clock.now().monotonic.after(delay);
@@ -66,7 +61,7 @@ where
         .adjust(within_limits)
         .notify(|failed, delay| debug!(kind = failed.error.kind().as_str(), ?delay, "repeating a request"))
         .await;
-    outcome.map_err(|last| with_earlier_doubt(last.error, doubt))
+    outcome.map_err(|last| last.error)
 }
 
 fn backoff(repeats: &Repeats) -> ExponentialBuilder {
@@ -78,8 +73,7 @@ fn backoff(repeats: &Repeats) -> ExponentialBuilder {
         .with_max_times(usize::try_from(again).unwrap_or(usize::MAX))
 }
 
-/// Whether the same request may succeed later. Asked of reads and assignments only: for these, being in
-/// doubt is no reason to stop.
+/// Whether the same request may succeed later.
 fn may_go_away(error: &ProviderError) -> bool {
     matches!(
         error.kind(),
@@ -89,19 +83,6 @@ fn may_go_away(error: &ProviderError) -> bool {
             | FailureKind::RateLimited
             | FailureKind::Unavailable
     )
-}
-
-fn with_earlier_doubt(last: ProviderError, doubt: Option<ProviderError>) -> ProviderError {
-    match (last.side_effect(), doubt) {
-        (SideEffect::None, Some(earlier)) => {
-            let detail = format!("{}; sent again: {}", earlier.detail(), last.detail());
-            let error = ProviderError::in_doubt(earlier.kind(), detail)
-                .with_code(earlier.code().map(str::to_owned))
-                .with_request_id(earlier.request_id().map(str::to_owned));
-            earlier.status().map_or(error.clone(), |status| error.with_status(status))
-        }
-        (SideEffect::None, None) | (SideEffect::Possible, _) => last,
-    }
 }
 
 #[cfg(test)]
@@ -180,12 +161,9 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn a_later_failure_does_not_hide_an_earlier_doubt() {
+    async fn what_may_have_had_an_effect_is_told_at_once() {
         let doubt = ProviderError::in_doubt(FailureKind::Unavailable, "the provider answered 504").with_status(504);
-        let refused = ProviderError::retryable(FailureKind::Unreachable, None, "no connection");
-        let (sent, error) = run(&quick(), None, &[doubt, refused]).await;
-        assert_eq!(sent, 3);
-        assert_eq!((error.class(), error.status()), (Class::InDoubt, Some(504)));
-        assert_eq!(error.detail(), "the provider answered 504; sent again: no connection");
+        let (sent, error) = run(&quick(), None, &[doubt, unavailable()]).await;
+        assert_eq!((sent, error.class(), error.status()), (1, Class::InDoubt, Some(504)));
     }
 }

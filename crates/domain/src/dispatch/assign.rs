@@ -259,6 +259,7 @@ impl Dispatcher {
                     format!("the provider's answer names {} as the number's agent", named(named_agent.as_ref()));
                 self.fail_assignment(slot, FailureReason::NotAssigned, detail, now);
             }
+            Changed::Failed(error) if self.assign_again(slot, &error, now) => {}
             Changed::Failed(error) => {
                 if error.kind() == FailureKind::NotFound {
                     let agent = self.record(slot).request.agent.clone();
@@ -267,6 +268,23 @@ impl Dispatcher {
                 self.fail_assignment(slot, FailureReason::Provider(error.kind()), error.detail().to_owned(), now);
             }
         }
+    }
+
+    /// An assignment without a clear answer may be made again: the value is the same, and the number is pinned
+    /// to the agent until neither can take effect any more.
+    fn assign_again(&mut self, slot: Slot, error: &ProviderError, now: Now) -> bool {
+        let policy = self.policy.clone();
+        let record = self.record_mut(slot);
+        record.unclear_assigns += 1;
+        let delay = policy.next_assign(record.unclear_assigns, slot.0.wrapping_mul(37));
+        let Some(delay) = delay.filter(|_| error.side_effect() == SideEffect::Possible) else { return false };
+        let at = now.monotonic.after(delay);
+        record.step = Step::Retry(at);
+        let call = record.request.id.clone();
+        let detail = error.detail().to_owned();
+        self.outbox.push(Effect::Tell(Notice::AssignRetryScheduled { call, after: delay, detail }));
+        self.wake_call_at(slot, at);
+        true
     }
 
     pub(super) fn number_answered(

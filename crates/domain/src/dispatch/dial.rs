@@ -6,7 +6,7 @@ use crate::dispatch::record::{Doubt, Sent, Step};
 use crate::error::{Class, FailureKind, ProviderError};
 use crate::flow::{CallEvent, DoubtCause, FoundBy, WithdrawReason};
 use crate::ids::{AttemptId, ConversationId};
-use crate::notice::{DialVerdict, Notice};
+use crate::notice::{DialVerdict, LookUpOutcome, Notice};
 use crate::ports::{Conversation, DialAnswer, DialRequest, Intent, IntentKind, NumberProvider, Permit, ProviderCallId};
 use crate::time::Now;
 
@@ -227,6 +227,11 @@ impl Dispatcher {
         }
         doubt.done += 1;
         let (count, since) = (doubt.done, doubt.since);
+        let outcome = match &answer {
+            Ok(Some(_)) => LookUpOutcome::Found,
+            Ok(None) => LookUpOutcome::NotFound,
+            Err(error) => LookUpOutcome::Failed { detail: error.detail().to_owned() },
+        };
         let found = answer.unwrap_or(None);
         let next = match &found {
             Some(_) => None,
@@ -238,7 +243,7 @@ impl Dispatcher {
             call,
             attempt: attempt.clone(),
             count,
-            found: found.is_some(),
+            outcome,
             next: next.map(|at| at.since(now.monotonic)),
         }));
         match (found, next) {

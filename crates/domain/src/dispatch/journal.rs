@@ -3,7 +3,7 @@
 use crate::dispatch::effect::{Effect, Slot, Ticket};
 use crate::dispatch::{Dispatcher, Step};
 use crate::error::{FailureKind, JournalError, ProviderError};
-use crate::flow::{CallEvent, WithdrawReason};
+use crate::flow::{CallEvent, CallState, WithdrawReason};
 use crate::ids::{AttemptId, PhoneNumberId};
 use crate::ports::{Change, Entry, Intent, Recorded};
 use crate::time::Now;
@@ -28,7 +28,7 @@ impl Dispatcher {
     /// Where the flow does not allow the event: the dispatcher would be wrong about its own call.
     pub(super) fn write(&mut self, slot: Slot, event: CallEvent, now: Now) {
         let record = self.record_mut(slot);
-        let state = record.state.clone().apply(&event);
+        let state = std::mem::replace(&mut record.state, CallState::requested()).apply(&event);
         record.state = state.expect("the dispatcher writes only what the call's state allows");
         self.append(slot, event, now);
     }

@@ -27,6 +27,8 @@ pub(super) struct Record {
     pub(super) announced: bool,
     pub(super) permit: Option<Permit>,
     pub(super) sends: u32,
+    /// Assignments for this call that got no clear answer.
+    pub(super) unclear_assigns: u32,
     pub(super) first_sent: Option<Instant>,
     pub(super) restore: Option<RestoreOutcome>,
     /// The journal has refused something of this call: nothing more is written, and nothing more is sent.
@@ -48,7 +50,7 @@ pub(super) enum Step {
     Intent(AttemptId, Instant),
     /// The answer to its dial.
     Answer(Sent),
-    /// The time of its next dial.
+    /// The time at which it tries for its number, or its dial, again.
     Retry(Instant),
     /// Evidence of a dial in doubt.
     Evidence(Doubt),
@@ -62,7 +64,7 @@ impl Step {
     /// Why a timer of a call in this step is set.
     pub(super) fn why(&self) -> &'static str {
         match self {
-            Self::Retry(_) => "a dial that was not executed is sent again",
+            Self::Retry(_) => "a request that did not succeed is sent again",
             Self::Evidence(_) => "a dial in doubt is looked up",
             Self::Proof(_) => "a conversation is read back",
             Self::Verification
@@ -117,6 +119,7 @@ impl Record {
             announced: false,
             permit: None,
             sends: 0,
+            unclear_assigns: 0,
             first_sent: None,
             restore: None,
             unjournalled: false,

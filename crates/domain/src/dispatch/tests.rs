@@ -1,5 +1,7 @@
 //! One behaviour each, by hand; the property test in `tests/dispatcher_properties.rs` does the rest.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "each test looks for the one effect it is about")]
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,6 +178,7 @@ fn assigns(effect: &Effect) -> bool {
     matches!(effect, Effect::AssignNumber(_))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands where failures stand too")]
 fn accepted() -> Result<DialAnswer, ProviderError> {
     let conversation = ConversationId::parse("conv_1").expect("valid");
     Ok(DialAnswer::Accepted(DialAccepted { conversation, provider_call_id: None }))

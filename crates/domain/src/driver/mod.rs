@@ -104,6 +104,8 @@ pub struct Driver {
     reports: BTreeMap<CallId, oneshot::Sender<CallReport>>,
     log: Log,
     work: FuturesUnordered<Work>,
+    /// Permits being given back: these are waited for before the driver ends.
+    returns: FuturesUnordered<BoxFuture<'static, ()>>,
     dials: BTreeMap<Slot, work::Dropper>,
     permits: BTreeMap<Slot, work::Dropper>,
     alarm: Option<(Instant, BoxFuture<'static, ()>)>,
@@ -123,6 +125,7 @@ impl Driver {
             reports: BTreeMap::new(),
             log,
             work: FuturesUnordered::new(),
+            returns: FuturesUnordered::new(),
             dials: BTreeMap::new(),
             permits: BTreeMap::new(),
             alarm: None,
@@ -158,6 +161,7 @@ impl Driver {
                 return Poll::Ready(Some(input));
             }
         }
+        while let Poll::Ready(Some(())) = Pin::new(&mut self.returns).poll_next(context) {}
         if self.log.is_empty() && self.is_over() {
             return Poll::Ready(None);
         }
@@ -166,9 +170,7 @@ impl Driver {
 
     fn is_over(&self) -> bool {
         let closed = self.commands.is_none() || self.abandoned;
-        // Permits that are being given back are waited for; requests nobody waits for are not.
-        let giving_back = self.work.iter().any(|work| work.must_finish);
-        closed && self.dispatcher.is_idle() && (self.abandoned || !giving_back)
+        closed && self.dispatcher.is_idle() && (self.abandoned || self.returns.is_empty())
     }
 
     fn poll_command(&mut self, context: &mut Context<'_>) -> Option<Input> {
@@ -237,7 +239,7 @@ impl Driver {
                 self.dials.insert(slot, dropper);
                 self.work.push(work);
             }
-            Effect::ReturnPermit(permit) => self.work.push(work::return_permit(&self.ports, permit)),
+            Effect::ReturnPermit(permit) => self.returns.push(work::return_permit(&self.ports, permit)),
             Effect::VerifyAgent(agent) => self.work.push(work::verify_agent(&self.ports, agent)),
             Effect::ReadNumber(number) => self.work.push(work::read_number(&self.ports, number)),
             Effect::AssignNumber(order) => self.work.push(work::assign_number(&self.ports, order)),

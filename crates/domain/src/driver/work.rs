@@ -18,8 +18,6 @@ pub(super) struct Work {
     future: BoxFuture<'static, Done>,
     /// Dropped together with its [`Dropper`].
     dropped: Option<oneshot::Receiver<()>>,
-    /// Whether the driver may not end before it.
-    pub(super) must_finish: bool,
 }
 
 /// Drops a piece of work when it is dropped itself.
@@ -42,7 +40,7 @@ impl Future for Work {
 }
 
 fn work(future: impl Future<Output = Input> + Send + 'static) -> Work {
-    Work { future: future.map(Some).boxed(), dropped: None, must_finish: false }
+    Work { future: future.map(Some).boxed(), dropped: None }
 }
 
 fn droppable(future: impl Future<Output = Input> + Send + 'static) -> (Work, Dropper) {
@@ -55,13 +53,9 @@ pub(super) fn ask_permit(ports: &Ports, slot: Slot, request: PermitRequest) -> (
     droppable(async move { Input::Permitted(slot, permits.acquire(&request).await) })
 }
 
-pub(super) fn return_permit(ports: &Ports, permit: Permit) -> Work {
+pub(super) fn return_permit(ports: &Ports, permit: Permit) -> BoxFuture<'static, ()> {
     let permits = ports.permits.clone();
-    let future = async move {
-        permits.release(permit).await;
-        None
-    };
-    Work { future: future.boxed(), dropped: None, must_finish: true }
+    async move { permits.release(permit).await }.boxed()
 }
 
 pub(super) fn place_call(ports: &Ports, slot: Slot, request: Box<DialRequest>) -> (Work, Dropper) {

@@ -30,6 +30,7 @@ pub struct Line {
     belief: Belief,
     reading: Option<Instant>,
     change: Option<PendingChange>,
+    changed_at: Option<Instant>,
     pins: Pins,
     remembered: Option<Remembered>,
 }
@@ -111,6 +112,7 @@ impl Line {
             belief: Belief::Unknown,
             reading: None,
             change: None,
+            changed_at: None,
             pins: Pins::default(),
             remembered: None,
         }
@@ -152,8 +154,8 @@ impl Line {
         self.number = Some(number);
     }
 
-    /// Takes the answer of a read. A read that was sent before a change was decided says nothing about the
-    /// assignment.
+    /// Takes the answer of a read. A read that was sent before a change was answered says nothing about the
+    /// assignment, however late it comes.
     pub fn read_answered(&mut self, number: Option<Number>, now: Instant, policy: &LinePolicy) {
         let Some(sent) = self.reading.take() else { return };
         let Some(number) = number else {
@@ -161,7 +163,8 @@ impl Line {
             self.belief = Belief::Unknown;
             return;
         };
-        if self.change.is_none() {
+        let overtaken = self.change.is_some() || self.changed_at.is_some_and(|changed| sent < changed);
+        if !overtaken {
             self.belief = Belief::asked(number.assigned_id().cloned(), sent, now, policy.freshness);
         }
         self.number = Some(number);
@@ -227,6 +230,7 @@ impl Line {
         policy: &LinePolicy,
     ) -> Option<(PendingChange, Changed)> {
         let change = self.change.take_if(|change| change.attempt == *attempt)?;
+        self.changed_at = Some(now);
         let changed = match answer {
             Ok(number) => {
                 self.pins.remove(attempt);

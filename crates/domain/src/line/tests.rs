@@ -151,6 +151,17 @@ fn a_read_that_began_before_a_change_says_nothing_about_the_assignment() {
 }
 
 #[test]
+fn a_slow_read_does_not_undo_a_change_that_overtook_it() {
+    let mut line = line(Some("a"));
+    line.begin_read(at(1));
+    changed_to(&mut line, "1", "b", 2);
+    line.read_answered(Some(number(Some("a"))), at(4), &POLICY());
+    let (a, b) = (agent("a"), agent("b"));
+    assert!(matches!(line.decide(&want(&b), at(4), &POLICY()), Decision::Admit { .. }));
+    assert_eq!(line.decide(&want(&a), at(4), &POLICY()), Decision::Assign);
+}
+
+#[test]
 fn a_slow_answer_is_good_for_what_is_decided_at_once() {
     let (mut line, a) = (Line::new(number(None).id), agent("a"));
     line.begin_read(at(0));

@@ -307,8 +307,9 @@ pub trait Numbers: Send + Sync {
     async fn numbers(&self) -> Result<Vec<Number>, ProviderError>;
 
     /// Changes who answers a number and returns the number *as the provider's answer shows it*: the caller
-    /// compares it with what was asked. Idempotent in value (the last writer wins), so an adapter may repeat
-    /// it while `not_after` has not passed. An error whose effect is possible leaves the assignment unknown.
+    /// compares it with what was asked. An adapter may repeat it while `not_after` has not passed and as long
+    /// as every send so far provably had no effect; one that may have had an effect is told at once, because
+    /// the number must then stay with that agent until the send can no longer land.
     async fn assign(&self, order: &AssignNumber) -> Result<Number, ProviderError>;
 }
 

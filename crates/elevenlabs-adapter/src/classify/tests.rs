@@ -76,7 +76,7 @@ fn every_answer_has_a_kind_and_a_class_for_each_purpose() {
         (404, r#"{"success":true}"#, FailureKind::NotFound, "final doubt doubt"),
         (405, r#"{"detail":"Method Not Allowed"}"#, FailureKind::Unexpected, "final final final"),
         (408, "", FailureKind::TimedOut, "retry doubt doubt"),
-        (409, r#"{"detail":{"code":"conflict"}}"#, FailureKind::Conflict, "final final doubt"),
+        (409, r#"{"detail":{"code":"conflict"}}"#, FailureKind::Conflict, "final doubt doubt"),
         (413, "", FailureKind::Invalid, "final final final"),
         (418, "", FailureKind::Unexpected, "final final final"),
         (422, FIELD, FailureKind::Invalid, "final final final"),

@@ -1,0 +1,150 @@
+//! From the command line to an exit code.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::cli::{Cli, Command, GlobalArgs, LogFormat, NumbersCommand};
+use crate::commands;
+use crate::compose::World;
+use crate::env_vars::{self, Environment};
+use crate::errors::AppError;
+use crate::exit::Exit;
+use crate::logging;
+use crate::printer::{Printer, without_numbers};
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::system::SystemClock;
+
+/// Does what the command line says.
+pub(crate) fn run() -> Exit {
+    let clock = SystemClock::new();
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    let environment = Environment::of_process();
+    let log_format = match log_format(&cli.global, &environment) {
+        Ok(log_format) => log_format,
+        Err(error) => {
+            Printer::new(false, LogFormat::Text, Arc::new(clock)).error(&error);
+            return error.exit;
+        }
+    };
+    let printer = Printer::new(cli.command.wants_json(), log_format, Arc::new(clock));
+    let outcome = logging::start(log_format, cli.global.verbose, &environment, clock)
+        .and_then(|()| runtime(&cli.command))
+        .map(|runtime| runtime.block_on(Box::pin(execute(&cli, &environment, &printer, clock))));
+    outcome.unwrap_or_else(|error| {
+        // Logging may be what failed.
+        Printer::new(false, LogFormat::Text, Arc::new(clock)).error(&error);
+        error.exit
+    })
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let command = Cli::command().after_long_help(env_vars::help());
+    Cli::from_arg_matches(&command.try_get_matches()?)
+}
+
+/// Help and version go to stdout, refusals to stderr, without the phone numbers that they may repeat.
+fn refused(error: &clap::Error) -> Exit {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return Exit::Success;
+    }
+    let plain = error.render().to_string();
+    let hidden = without_numbers(&plain);
+    if hidden == plain {
+        let _ = error.print();
+    } else {
+        let _ = anstream::stderr().write_all(hidden.as_bytes());
+    }
+    Exit::Usage
+}
+
+fn log_format(global: &GlobalArgs, environment: &Environment) -> Result<LogFormat, AppError> {
+    match (global.log_format, environment.get(env_vars::PARTYLINE_LOG_FORMAT)) {
+        (Some(format), _) => Ok(format),
+        (None, None | Some("text")) => Ok(LogFormat::Text),
+        (None, Some("json")) => Ok(LogFormat::Json),
+        (None, Some(_)) => Err(AppError::usage(
+            "configuration",
+            format!("environment variable `{}`: expected `text` or `json`", env_vars::PARTYLINE_LOG_FORMAT),
+        )),
+    }
+}
+
+/// One thread; the emulator alone, which many clients may use at once, gets one for each processor.
+fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, AppError> {
+    let mut builder = match command {
+        Command::Emulate(_) => tokio::runtime::Builder::new_multi_thread(),
+        Command::Call(_)
+        | Command::Agents(_)
+        | Command::Numbers(_)
+        | Command::Doctor(_)
+        | Command::Completions { .. } => tokio::runtime::Builder::new_current_thread(),
+    };
+    let failed = |why| AppError::unexpected(format!("the runtime could not be started: {why}"));
+    builder.enable_all().build().map_err(failed)
+}
+
+async fn execute(cli: &Cli, environment: &Environment, printer: &Printer, clock: SystemClock) -> Exit {
+    let settings = || Settings::load(cli.global.config.as_deref(), cli.global.base_url.as_deref(), environment);
+    match &cli.command {
+        Command::Call(args) => Box::pin(commands::call::run(args, settings(), printer, clock)).await,
+        Command::Doctor(_) => commands::doctor::run(settings(), printer, clock).await,
+        Command::Completions { shell } => commands::completions::run(*shell, printer),
+        Command::Emulate(args) => told(commands::emulate::run(args, printer).await, printer),
+        Command::Agents(_) | Command::Numbers(_) => {
+            let work = async {
+                let settings = settings()?;
+                let world = World::connect(&settings, clock)?;
+                manage(&cli.command, &settings, &world, printer).await
+            };
+            let effect = match &cli.command {
+                Command::Numbers(args) if args.command.is_some() => {
+                    "a change that was being sent may have taken effect"
+                }
+                Command::Numbers(_)
+                | Command::Agents(_)
+                | Command::Call(_)
+                | Command::Doctor(_)
+                | Command::Emulate(_)
+                | Command::Completions { .. } => "nothing was changed",
+            };
+            match Signals::listen() {
+                Ok(mut signals) => told(signals.unless_interrupted(effect, work).await, printer),
+                Err(error) => told(Err(error), printer),
+            }
+        }
+    }
+}
+
+async fn manage(command: &Command, settings: &Settings, world: &World, printer: &Printer) -> Result<Exit, AppError> {
+    match command {
+        Command::Numbers(args) => match &args.command {
+            None => commands::numbers::list(settings, world, printer).await,
+            Some(NumbersCommand::Assign { number, agent, .. }) => {
+                commands::numbers::assign(number, agent, settings, world, printer).await
+            }
+            Some(NumbersCommand::Release { number, .. }) => {
+                commands::numbers::release(number, settings, world, printer).await
+            }
+        },
+        Command::Agents(_)
+        | Command::Call(_)
+        | Command::Doctor(_)
+        | Command::Emulate(_)
+        | Command::Completions { .. } => commands::agents::run(settings, world, printer).await,
+    }
+}
+
+fn told(outcome: Result<Exit, AppError>, printer: &Printer) -> Exit {
+    outcome.unwrap_or_else(|error| {
+        printer.error(&error);
+        error.exit
+    })
+}

@@ -1,0 +1,317 @@
+//! The command line: arguments and their help texts, nothing else.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use partyline_domain::{AfterCall, AssignmentPolicy, ProofPolicy, RingingTimeout};
+
+use crate::settings::{duration, ringing_timeout};
+
+/// Many voice agents, one phone number: verify the agent, assign the number, dial, and tell the truth about it
+#[derive(Debug, Parser)]
+#[command(name = "partyline", version, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// The settings file [default: ./partyline.toml, else partyline/config.toml in the XDG configuration directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Where the provider's API is
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) base_url: Option<String>,
+
+    /// How log lines are written to stderr; with `json` the log events take the place of the step lines
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+
+    /// Show log lines; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people
+    #[default]
+    Text,
+    /// One flat JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Place one call
+    Call(Box<CallArgs>),
+    /// List the agents
+    Agents(ListArgs),
+    /// List the phone numbers, or change who answers one
+    Numbers(NumbersArgs),
+    /// Check key, host, permissions, aliases and numbers
+    Doctor(ListArgs),
+    /// Serve an emulator of the provider on this machine
+    Emulate(EmulateArgs),
+    /// Print the completion script of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// The agent: an alias from the settings file, an exact id, or a unique name
+    #[arg(value_name = "AGENT")]
+    pub(crate) agent: String,
+
+    /// The callee, with country code, for example +12025550123
+    // Parsed later: clap would repeat a bad number on stderr.
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub(crate) to: String,
+
+    /// The number to call from: an alias, the number itself, or its id [default: the only one there is]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub(crate) number: Option<String>,
+
+    /// A dynamic variable; `key=value` infers the type, `key:text=`, `key:number=` and `key:bool=` force it (repeatable)
+    #[arg(long = "var", value_name = "KEY=VALUE")]
+    pub(crate) variables: Vec<String>,
+
+    /// A change to the agent for this call: `language`, `first_message`, `prompt` or `voice` (repeatable)
+    #[arg(long = "override", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+
+    /// The end user this call is for [default: the id of this attempt]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) user_id: Option<String>,
+
+    /// How long the callee's phone may ring, 1 to 999 seconds [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = ringing_timeout)]
+    pub(crate) ringing_timeout: Option<RingingTimeout>,
+
+    /// Whether the telephony provider records the call (Twilio only) [default: as the provider is set up]
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) recording: Option<bool>,
+
+    #[command(flatten)]
+    pub(crate) policies: PolicyArgs,
+
+    /// Verify and read, say what would be changed, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Call in a sandbox on this machine: no account needed, no phone rings
+    #[arg(long)]
+    pub(crate) sandbox: bool,
+
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How the call is placed")]
+pub(crate) struct PolicyArgs {
+    /// When the number is assigned to the agent [default: if-different]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) assignment: Option<AssignmentArg>,
+
+    /// Who answers the number after the call [default: keep]
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) after_call: Option<AfterCallArg>,
+
+    /// How long the number stays with the agent after the dial was answered [default: 0s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) settle: Option<Duration>,
+
+    /// Whether the provider's record is read back and compared with the call [default: once]
+    #[arg(long, value_name = "HOW")]
+    pub(crate) proof: Option<ProofArg>,
+
+    /// How long a dial without a clear answer is looked up [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) lookup_window: Option<Duration>,
+
+    /// Send the dial only once, also where the provider provably refused it before dialling
+    #[arg(long)]
+    pub(crate) no_dial_retry: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AssignmentArg {
+    /// Assign it, also where it has the agent already
+    Always,
+    /// Assign it unless it has the agent
+    IfDifferent,
+    /// Leave it: only the dial request names the agent
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum AfterCallArg {
+    /// The agent of the call
+    Keep,
+    /// Whoever answered before, unless somebody else changed it meanwhile
+    Restore,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ProofArg {
+    /// Nothing is read
+    Off,
+    /// One read; a record that is not there yet does not fail the call
+    Once,
+    /// Read until agent, number and callee are known, or the look-up window ends
+    Required,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Print one JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct NumbersArgs {
+    #[command(flatten)]
+    pub(crate) list: ListArgs,
+    #[command(subcommand)]
+    pub(crate) command: Option<NumbersCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NumbersCommand {
+    /// Make an agent answer a number
+    Assign {
+        /// The number: an alias, the number itself, or its id
+        number: String,
+        /// The agent: an alias, an exact id, or a unique name
+        agent: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make nobody answer a number
+    Release {
+        /// The number: an alias, the number itself, or its id
+        number: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EmulateArgs {
+    /// The port to listen on; 0 = any free one
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    pub(crate) host: IpAddr,
+
+    /// How many agents there are
+    #[arg(long, default_value_t = 3, value_name = "COUNT")]
+    pub(crate) agents: usize,
+
+    /// How many phone numbers there are
+    #[arg(long, default_value_t = 1, value_name = "COUNT")]
+    pub(crate) numbers: usize,
+
+    /// Who provides the lines of the numbers
+    #[arg(long, default_value = "twilio", value_name = "KIND")]
+    pub(crate) provider: String,
+
+    /// How long every answer takes
+    #[arg(long, default_value = "0ms", value_name = "DURATION", value_parser = duration)]
+    pub(crate) latency: Duration,
+
+    /// What random choices start from
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+
+    /// The API key that is accepted
+    #[arg(long, default_value = "test-key-emulator", value_name = "KEY")]
+    pub(crate) key: String,
+
+    /// How long a new conversation is missing from the list
+    #[arg(long, default_value = "0ms", value_name = "DURATION", value_parser = duration)]
+    pub(crate) list_lag: Duration,
+
+    /// How long a phone rings before it is picked up (a SIP dial is answered only then)
+    #[arg(long, default_value = "0ms", value_name = "DURATION", value_parser = duration)]
+    pub(crate) ring: Duration,
+
+    /// A fault, for example `dial:504-after:1` (repeatable)
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(crate) faults: Vec<String>,
+}
+
+impl From<AssignmentArg> for AssignmentPolicy {
+    fn from(word: AssignmentArg) -> Self {
+        match word {
+            AssignmentArg::Always => Self::Always,
+            AssignmentArg::IfDifferent => Self::IfDifferent,
+            AssignmentArg::Never => Self::Never,
+        }
+    }
+}
+
+impl From<AfterCallArg> for AfterCall {
+    fn from(word: AfterCallArg) -> Self {
+        match word {
+            AfterCallArg::Keep => Self::Keep,
+            AfterCallArg::Restore => Self::Restore,
+        }
+    }
+}
+
+impl From<ProofArg> for ProofPolicy {
+    fn from(word: ProofArg) -> Self {
+        match word {
+            ProofArg::Off => Self::Off,
+            ProofArg::Once => Self::Once,
+            ProofArg::Required => Self::Required,
+        }
+    }
+}
+
+impl Command {
+    /// Whether data is asked for as JSON.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::Call(args) => args.json,
+            Self::Agents(args) | Self::Doctor(args) => args.json,
+            Self::Numbers(args) => match &args.command {
+                None => args.list.json,
+                Some(NumbersCommand::Assign { json, .. } | NumbersCommand::Release { json, .. }) => *json,
+            },
+            Self::Emulate(_) | Self::Completions { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,223 @@
+//! `partyline call`: one call from the command line to its end.
+
+mod dry_run;
+mod inputs;
+mod output;
+mod steps;
+mod verdict;
+
+use std::sync::Arc;
+
+use partyline_domain::ports::Ids as _;
+use partyline_domain::{CallId, CallReport, CallRequest, Driver, Known, LinePolicy, Notice, Observer, PhoneNumber};
+
+use crate::cli::CallArgs;
+use crate::compose::{Sandbox, World};
+use crate::errors::AppError;
+use crate::events::{self, CallLog};
+use crate::exit::Exit;
+use crate::printer::{Printer, milliseconds, without_numbers};
+use crate::resolve::{Resolved, Resolver};
+use crate::settings::Settings;
+use crate::signals::Signals;
+use crate::system::{SystemClock, UuidIds};
+use inputs::Inputs;
+use output::{CallOutput, Sums};
+use steps::{Progress, Steps};
+
+const NOT_DIALLED: &str = "nothing was dialled";
+
+/// What is known of a call before the core has it, for the output of an early failure.
+struct Early {
+    call: Option<CallId>,
+    to: Option<PhoneNumber>,
+    requests: u32,
+}
+
+/// Places the call and says what came of it. Settings that could not be read are a failure of the call.
+pub(crate) async fn run(
+    args: &CallArgs,
+    settings: Result<Settings, AppError>,
+    printer: &Printer,
+    clock: SystemClock,
+) -> Exit {
+    let mut early = Early { call: None, to: None, requests: 0 };
+    match attempt(args, settings, printer, clock, &mut early).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            let elapsed_ms = printer.elapsed_ms();
+            if let Some(call) = &early.call {
+                let agent = without_numbers(&args.agent);
+                events::failed_early(call, &agent, early.to, &error, early.requests, elapsed_ms);
+            }
+            if printer.is_json() {
+                let (call, to) = (early.call.as_ref(), early.to);
+                let output = CallOutput::of_error(call, to, early.requests, elapsed_ms, &error);
+                printer.object(&output);
+            }
+            printer.error(&error);
+            error.exit
+        }
+    }
+}
+
+async fn attempt(
+    args: &CallArgs,
+    settings: Result<Settings, AppError>,
+    printer: &Printer,
+    clock: SystemClock,
+    early: &mut Early,
+) -> Result<Exit, AppError> {
+    early.call = Some(UuidIds::new(clock)?.call_id());
+    let inputs = Inputs::parse(args)?;
+    early.to = Some(inputs.to);
+    let settings = settings?;
+    let sandbox = if args.sandbox { Some(Sandbox::start().await?) } else { None };
+    let settings = match &sandbox {
+        Some(sandbox) => {
+            printer
+                .note("sandbox: the provider is emulated in this process; nothing leaves the machine, no phone rings");
+            sandbox.settings(settings)?
+        }
+        None => settings,
+    };
+    let world = World::connect(&settings, clock)?;
+    let mut signals = Signals::listen()?;
+    let resolver = Resolver { provider: world.provider(), settings: &settings, host: world.host() };
+    let outcome = if args.dry_run {
+        let work = dry_run::run(args, inputs, &resolver, &world, printer);
+        signals.unless_interrupted(NOT_DIALLED, work).await
+    } else {
+        let work = resolver.both(&args.agent, args.number.as_deref());
+        match signals.unless_interrupted(NOT_DIALLED, work).await {
+            Ok(found) => place(args, inputs, found, &resolver, &world, printer, &mut signals, early).await,
+            Err(error) => Err(error),
+        }
+    };
+    early.requests = world.requests();
+    outcome
+}
+
+#[expect(clippy::too_many_arguments, reason = "one caller, which has just made each of them")]
+async fn place(
+    args: &CallArgs,
+    inputs: Inputs,
+    found: Resolved,
+    resolver: &Resolver<'_>,
+    world: &World,
+    printer: &Printer,
+    signals: &mut Signals,
+    early: &Early,
+) -> Result<Exit, AppError> {
+    tell_what_was_read(&found, printer);
+    let settings = resolver.settings;
+    let configured = settings.numbers.values().find(|number| number.id == found.number);
+    let choices = settings.choices(inputs::flags(args), configured);
+    let request = CallRequest {
+        id: early.call.clone().unwrap_or_else(|| world.ids().call_id()),
+        agent: found.agent,
+        number: found.number,
+        to: inputs.to,
+        options: inputs.options(&choices),
+        policies: Arc::new(choices.policies()),
+    };
+    let watcher =
+        Arc::new(Watcher { log: CallLog::new(world.request_counter()), steps: Steps::new(printer.clone(), &request) });
+    let looking_ms = printer.elapsed_ms();
+    let report = drive(world, request, found.known, &watcher, signals, printer).await?;
+    let sums = Sums { requests: world.requests(), elapsed_ms: looking_ms + milliseconds(report.elapsed) };
+    let error = verdict::error(&report, &args.agent, resolver).await;
+    conclude(&report, sums, error.as_ref(), printer);
+    Ok(Exit::of_report(&report))
+}
+
+fn conclude(report: &CallReport, sums: Sums, error: Option<&AppError>, printer: &Printer) {
+    let is_initiated = matches!(report.state, partyline_domain::flow::CallState::Initiated(_));
+    if printer.is_json() {
+        printer.object(&CallOutput::of_report(report, sums, error));
+    } else if is_initiated {
+        printer.data(&output::closing_line(report, sums));
+    }
+    match error {
+        Some(error) => printer.error(error),
+        None if verdict::is_not_restored(report) => printer.warn(verdict::NOT_RESTORED),
+        None => {}
+    }
+}
+
+fn tell_what_was_read(found: &Resolved, printer: &Printer) {
+    for agent in &found.known.agents {
+        printer.step(&format!("agent found: {} ({})", agent.name, agent.id));
+    }
+    for number in &found.known.numbers {
+        printer.step(&format!("number found: {} ({}, {})", number.caller_id, number.provider.as_str(), number.id));
+    }
+}
+
+/// Hands the core's notices to the log and to people.
+struct Watcher {
+    log: CallLog,
+    steps: Steps,
+}
+
+impl Observer for Watcher {
+    fn notice(&self, notice: &Notice) {
+        self.log.notice(notice);
+        self.steps.notice(notice);
+    }
+}
+
+/// Runs the core until the call has ended; a first signal interrupts it, a second one gives it up.
+async fn drive(
+    world: &World,
+    request: CallRequest,
+    known: Known,
+    watcher: &Arc<Watcher>,
+    signals: &mut Signals,
+    printer: &Printer,
+) -> Result<CallReport, AppError> {
+    let observer: Arc<dyn Observer> = Arc::clone(watcher) as Arc<dyn Observer>;
+    let (driver, handle) = Driver::new(world.ports(), LinePolicy::default(), observer);
+    handle.know(known);
+    let placed = handle.submit(request).map_err(|why| AppError::unexpected(why.to_string()))?;
+    let mut report = Box::pin(placed.report());
+    let mut running = Box::pin(driver.run());
+    let mut handle = Some(handle);
+    let mut ended = false;
+    let mut interrupted = false;
+    let lost = || AppError::unexpected("the dispatcher ended without a report");
+    loop {
+        tokio::select! {
+            report = &mut report => {
+                // Without handles the driver ends as soon as nothing is left to be done for the call.
+                drop(handle.take());
+                if !ended {
+                    running.await;
+                }
+                return report.ok_or_else(lost);
+            }
+            () = &mut running, if !ended => ended = true,
+            () = signals.next() => {
+                if let Some(handle) = &handle {
+                    if interrupted {
+                        handle.abandon();
+                    } else {
+                        handle.interrupt();
+                        printer.warn(interruption(watcher.steps.progress()));
+                    }
+                }
+                interrupted = true;
+            }
+        }
+    }
+}
+
+fn interruption(progress: Progress) -> &'static str {
+    match progress {
+        Progress::NotDialled => "interrupted: the call is withdrawn before it is dialled",
+        Progress::Dialling => {
+            "interrupted while the dial was open: it cannot be taken back, so it is being looked up (interrupt again to give up)"
+        }
+        Progress::Answered => "interrupted: the call is initiated already; finishing (interrupt again to give up)",
+    }
+}

@@ -1,0 +1,210 @@
+//! The wiring: which adapter stands behind which port. The only place that names the adapters.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use partyline_domain::Ports;
+use partyline_domain::ports::{AgentProfile, Ids, MemoryJournal, Number, NumberProvider, Provider, Unlimited};
+use partyline_elevenlabs_adapter::{ApiKey, BaseUrl, ElevenLabs, Settings as AdapterSettings, SetupError};
+use partyline_fake_adapter::emulator::{EmulatorError, Key};
+use partyline_fake_adapter::{Emulator, EmulatorConfig, FaultRule, RunningEmulator};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::cli::EmulateArgs;
+use crate::errors::AppError;
+use crate::settings::{CallChoices, NumberSettings, Settings};
+use crate::system::{SystemClock, TokioTimer, UuidIds};
+
+/// The key of the sandbox, which is no secret.
+const SANDBOX_KEY: &str = "test-key-sandbox";
+/// The aliases of the sandbox, in the order of the emulator's agents: Restaurant, Hotel, Hair Salon.
+const SANDBOX_ALIASES: [&str; 3] = ["restaurant", "hotel", "hairdresser"];
+
+/// The provider and everything else the core needs.
+pub(crate) struct World {
+    adapter: Arc<ElevenLabs>,
+    clock: SystemClock,
+    ids: UuidIds,
+    host: String,
+}
+
+impl World {
+    /// Sets the adapter up. Nothing is sent.
+    ///
+    /// # Errors
+    /// Exit code 2 for a missing or unusable key or base URL.
+    pub(crate) fn connect(settings: &Settings, clock: SystemClock) -> Result<Self, AppError> {
+        let base_url = BaseUrl::parse(&settings.base_url).map_err(|why| {
+            AppError::usage("bad_base_url", why.to_string()).effect("nothing was sent").hint(
+                "set it with `--base-url`, `ELEVENLABS_BASE_URL` or `base_url` in `[provider]` of the settings file",
+            )
+        })?;
+        let host = base_url.host();
+        let key = ApiKey::parse(settings.key()?.expose_secret()).map_err(|why| {
+            AppError::usage("bad_api_key", format!("`ELEVENLABS_API_KEY`: {why}")).effect("nothing was sent")
+        })?;
+        let adapter_settings =
+            AdapterSettings { allow_insecure: settings.allow_http, ..AdapterSettings::new(base_url) };
+        let adapter = ElevenLabs::new(adapter_settings, key, Arc::new(clock)).map_err(|why| setup_failed(&why))?;
+        Ok(Self { adapter: Arc::new(adapter), clock, ids: UuidIds::new(clock)?, host })
+    }
+
+    /// The provider.
+    pub(crate) fn provider(&self) -> &dyn Provider {
+        &*self.adapter
+    }
+
+    /// The provider's host, for people.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// How many requests have been sent.
+    pub(crate) fn requests(&self) -> u32 {
+        self.adapter.requests()
+    }
+
+    /// The same as a function of its own.
+    pub(crate) fn request_counter(&self) -> Box<dyn Fn() -> u32 + Send + Sync> {
+        let adapter = Arc::clone(&self.adapter);
+        Box::new(move || adapter.requests())
+    }
+
+    /// Ids of new calls and runs.
+    pub(crate) fn ids(&self) -> &dyn Ids {
+        &self.ids
+    }
+
+    /// The clock.
+    pub(crate) fn clock(&self) -> SystemClock {
+        self.clock
+    }
+
+    /// What the driver needs. The journal lives as long as the process.
+    pub(crate) fn ports(&self) -> Ports {
+        let provider: Arc<dyn Provider> = Arc::clone(&self.adapter) as Arc<dyn Provider>;
+        Ports {
+            provider,
+            clock: Arc::new(self.clock),
+            timer: Arc::new(TokioTimer::new(self.clock)),
+            ids: Arc::new(self.ids),
+            journal: Arc::new(MemoryJournal::default()),
+            permits: Arc::new(Unlimited),
+        }
+    }
+}
+
+fn setup_failed(why: &SetupError) -> AppError {
+    match why {
+        SetupError::Insecure { host } => AppError::usage(
+            "insecure_base_url",
+            format!("the base URL is plain http to {host}, which would show the key to the network"),
+        )
+        .effect("nothing was sent")
+        .hint("use https, or allow it with `PARTYLINE_ALLOW_HTTP=true` where the network is your own"),
+        SetupError::Client { .. } | _ => AppError::unexpected(why.to_string()),
+    }
+}
+
+/// The emulator of the provider, listening on this machine.
+pub(crate) struct Emulation {
+    running: RunningEmulator,
+}
+
+impl Emulation {
+    /// Starts what the arguments describe.
+    ///
+    /// # Errors
+    /// 2 for arguments that make no world, 1 where the address cannot be listened on.
+    pub(crate) async fn start(args: &EmulateArgs) -> Result<Self, AppError> {
+        let config = EmulatorConfig {
+            agents: args.agents,
+            numbers: args.numbers,
+            provider: provider_kind(&args.provider)?,
+            latency: args.latency,
+            seed: args.seed,
+            faults: args.faults.iter().map(|text| fault(text)).collect::<Result<_, _>>()?,
+            key: Some(Key::new(&args.key)),
+            list_lag: args.list_lag,
+            ring: args.ring,
+            ..EmulatorConfig::default()
+        };
+        Self::listen(config, args.host, args.port).await
+    }
+
+    async fn listen(config: EmulatorConfig, host: IpAddr, port: u16) -> Result<Self, AppError> {
+        let emulator = Emulator::bind(config, (host, port)).await.map_err(|why| match why {
+            EmulatorError::TooManyNumbers(_) => AppError::usage("usage", why.to_string()),
+            EmulatorError::Listen(why) => AppError::unexpected(format!("cannot listen on {host}, port {port}: {why}"))
+                .hint("choose another port with `--port`; 0 = any free one"),
+            other => AppError::unexpected(other.to_string()),
+        })?;
+        Ok(Self { running: emulator.spawn() })
+    }
+
+    /// Where it is.
+    pub(crate) fn base_url(&self) -> String {
+        self.running.url()
+    }
+
+    /// Its agents, in the order in which they were made.
+    pub(crate) fn agents(&self) -> Vec<AgentProfile> {
+        let world = self.running.world().lock();
+        world.agent_ids().iter().filter_map(|id| world.agent(id)).collect()
+    }
+
+    /// Its numbers, in the order in which they were made.
+    pub(crate) fn numbers(&self) -> Vec<Number> {
+        let world = self.running.world().lock();
+        world.number_ids().iter().filter_map(|id| world.number(id)).collect()
+    }
+
+    /// Closes every connection.
+    pub(crate) async fn stop(self) {
+        self.running.shutdown().await;
+    }
+}
+
+fn provider_kind(text: &str) -> Result<NumberProvider, AppError> {
+    match text {
+        "twilio" => Ok(NumberProvider::Twilio),
+        "sip_trunk" | "sip-trunk" => Ok(NumberProvider::SipTrunk),
+        "exotel" => Ok(NumberProvider::Exotel),
+        _ => Err(AppError::usage("usage", "`--provider`: expected `twilio`, `sip_trunk` or `exotel`")),
+    }
+}
+
+fn fault(text: &str) -> Result<FaultRule, AppError> {
+    text.parse().map_err(|why| AppError::usage("usage", format!("`--fault`: {why}")))
+}
+
+/// An emulator in this process with three agents and one number, and settings that know nothing else.
+pub(crate) struct Sandbox {
+    emulation: Emulation,
+}
+
+impl Sandbox {
+    /// Starts it on a free port of the loopback address.
+    ///
+    /// # Errors
+    /// 1 where none can be listened on.
+    pub(crate) async fn start() -> Result<Self, AppError> {
+        let config = EmulatorConfig { key: Some(Key::new(SANDBOX_KEY)), ..EmulatorConfig::default() };
+        Ok(Self { emulation: Emulation::listen(config, Ipv4Addr::LOCALHOST.into(), 0).await? })
+    }
+
+    /// The settings for a call in it.
+    ///
+    /// # Errors
+    /// 1 where the emulator's world is not as it should be.
+    pub(crate) fn settings(&self, settings: Settings) -> Result<Settings, AppError> {
+        let agents = self.emulation.agents();
+        let aliases = SANDBOX_ALIASES.iter().zip(&agents).map(|(alias, agent)| ((*alias).to_owned(), agent.id.clone()));
+        let number = self.emulation.numbers().into_iter().next();
+        let number = number.ok_or_else(|| AppError::unexpected("the sandbox has no number"))?;
+        let number = NumberSettings { id: number.id, call: CallChoices::default() };
+        let aliases: BTreeMap<_, _> = aliases.collect();
+        Ok(settings.sandbox(self.emulation.base_url(), SecretString::from(SANDBOX_KEY), aliases, number))
+    }
+}

@@ -1,0 +1,259 @@
+//! The log events that are promises (`design.md` section 6), from what the core tells.
+//!
+//! A call that goes well logs exactly eight at info level. What is worth knowing beside them is logged at
+//! debug level where all is well, and as a warning or an error where it is not.
+
+use std::sync::OnceLock;
+
+use partyline_domain::flow::{CallEvent, CallState, Evidence, FoundBy, Proof};
+use partyline_domain::ports::{ProviderCallId, Recorded};
+use partyline_domain::{CallId, CallReport, CallRequest, Notice, PhoneNumber, RestoreOutcome};
+
+use crate::errors::AppError;
+use crate::printer::milliseconds;
+
+/// Logs one call.
+pub(crate) struct CallLog {
+    requests: Box<dyn Fn() -> u32 + Send + Sync>,
+    request: OnceLock<CallRequest>,
+}
+
+macro_rules! log_event {
+    ($level:ident, $event:literal, $call:expr, $($fields:tt)*) => {
+        tracing::$level!(target: "partyline::call", event = $event, call_id = %$call, $($fields)*)
+    };
+}
+
+impl CallLog {
+    /// A log that asks `requests` how many have been sent.
+    pub(crate) fn new(requests: Box<dyn Fn() -> u32 + Send + Sync>) -> Self {
+        Self { requests, request: OnceLock::new() }
+    }
+
+    /// Logs what the core tells.
+    pub(crate) fn notice(&self, notice: &Notice) {
+        match notice {
+            Notice::Recorded { call, recorded } => self.recorded(call, recorded),
+            Notice::VerificationStarted { call, agent } => {
+                log_event!(info, "agent_verification", call, agent_id = %agent);
+            }
+            Notice::AssignmentStarted { call, number, agent } => {
+                log_event!(info, "phone_number_assignment", call, phone_number_id = %number, agent_id = %agent);
+            }
+            Notice::DialAnswered { call, attempt, verdict, status, request_id, took } => log_event!(
+                info,
+                "elevenlabs_api_response",
+                call,
+                attempt_id = %attempt,
+                verdict = verdict.as_str(),
+                status = *status,
+                request_id = request_id.as_deref(),
+                elapsed_ms = milliseconds(*took),
+            ),
+            Notice::RetryScheduled { call, after, detail } => {
+                log_event!(
+                    warn,
+                    "dial_retry_scheduled",
+                    call,
+                    after_ms = milliseconds(*after),
+                    detail = detail.as_str()
+                );
+            }
+            Notice::AssignRetryScheduled { call, after, detail } => {
+                log_event!(
+                    warn,
+                    "assignment_retry_scheduled",
+                    call,
+                    after_ms = milliseconds(*after),
+                    detail = detail.as_str()
+                );
+            }
+            Notice::LookedUp { call, attempt, count, outcome, next } => log_event!(
+                warn,
+                "dial_looked_up",
+                call,
+                attempt_id = %attempt,
+                count = *count,
+                outcome = outcome.as_str(),
+                next_ms = next.map(milliseconds),
+            ),
+            Notice::InboundRestored { number, outcome } => restored(number.as_str(), outcome),
+            Notice::RestoreDelayed { number, after } => tracing::warn!(
+                target: "partyline::call",
+                event = "phone_number_restore_delayed",
+                phone_number_id = %number,
+                after_ms = milliseconds(*after),
+            ),
+            Notice::Completed(report) => self.completed(report),
+            _ => {}
+        }
+    }
+
+    fn recorded(&self, call: &CallId, recorded: &Recorded) {
+        match &recorded.event {
+            CallEvent::CallRequested { request } => {
+                log_event!(
+                    info,
+                    "call_attempt",
+                    call,
+                    agent_id = %request.agent,
+                    phone_number_id = %request.number,
+                    to = %request.to,
+                );
+                // A second request would be a second call, and there is one log for each.
+                let _ = self.request.set(request.clone());
+            }
+            CallEvent::AgentVerified { agent_name, evidence } => log_event!(
+                info,
+                "agent_verified",
+                call,
+                agent_id = self.request.get().map(|request| request.agent.as_str()),
+                agent_name = agent_name.as_str(),
+                evidence = evidence_word(*evidence),
+            ),
+            CallEvent::NumberAssigned { outcome, evidence } => log_event!(
+                info,
+                "phone_number_assigned",
+                call,
+                phone_number_id = self.request.get().map(|request| request.number.as_str()),
+                agent_id = self.request.get().map(|request| request.agent.as_str()),
+                outcome = outcome.as_str(),
+                evidence = evidence_word(*evidence),
+            ),
+            CallEvent::DialDoubted { attempt, cause, detail } => log_event!(
+                warn,
+                "dial_in_doubt",
+                call,
+                attempt_id = %attempt,
+                cause = cause.as_str(),
+                detail = detail.as_str(),
+            ),
+            CallEvent::CallInitiated { attempt, conversation, provider_call_id, found_by } => log_event!(
+                info,
+                "call_initiated",
+                call,
+                conversation_id = %conversation,
+                provider_call_id = provider_call_id.as_ref().map(ProviderCallId::as_str),
+                attempt_id = %attempt,
+                found_by = found_by_word(*found_by),
+            ),
+            CallEvent::ProofRead { proof } => proof_read(call, proof),
+            // Told by the event that ends the call.
+            CallEvent::VerificationFailed { .. }
+            | CallEvent::AssignmentFailed { .. }
+            | CallEvent::DialIntended { .. }
+            | CallEvent::DialNotExecuted { .. }
+            | CallEvent::DialRefused { .. }
+            | CallEvent::DialFailed { .. }
+            | CallEvent::LookUpsEnded { .. }
+            | CallEvent::CallWithdrawn { .. }
+            | _ => {}
+        }
+    }
+
+    fn completed(&self, report: &CallReport) {
+        let (call, elapsed_ms) = (&report.request.id, milliseconds(report.elapsed));
+        let requests = (self.requests)();
+        match &report.state {
+            CallState::Initiated(initiated) => log_event!(
+                info,
+                "call_flow_completed",
+                call,
+                state = "initiated",
+                dialed = "yes",
+                conversation_id = %initiated.conversation(),
+                assignment = initiated.outcome().as_str(),
+                requests,
+                elapsed_ms,
+            ),
+            CallState::Failed(failed) => {
+                let failure = failed.failure();
+                log_event!(
+                    info,
+                    "call_failed",
+                    call,
+                    stage = failure.stage.as_str(),
+                    reason = failure.reason.as_str(),
+                    dialed = failure.dialed.as_str(),
+                    detail = failure.detail.as_str(),
+                    requests,
+                    elapsed_ms,
+                );
+            }
+            CallState::Requested(_) | CallState::Verified(_) | CallState::Assigned(_) => {}
+        }
+    }
+}
+
+/// Logs a call that failed before the core was asked.
+pub(crate) fn failed_early(
+    call: &CallId,
+    agent: &str,
+    to: Option<PhoneNumber>,
+    error: &AppError,
+    requests: u32,
+    elapsed_ms: u64,
+) {
+    log_event!(info, "call_attempt", call, agent, to = to.map(|to| to.to_string()).as_deref());
+    log_event!(
+        info,
+        "call_failed",
+        call,
+        stage = error.stage.map(partyline_domain::flow::Stage::as_str),
+        reason = error.reason,
+        dialed = "no",
+        detail = error.message.as_str(),
+        requests,
+        elapsed_ms,
+    );
+}
+
+fn proof_read(call: &CallId, proof: &Proof) {
+    match proof {
+        Proof::Matches { complete } => log_event!(debug, "proof_read", call, proof = "matches", complete = *complete),
+        Proof::Absent => log_event!(debug, "proof_read", call, proof = "absent"),
+        Proof::Mismatch { agent, number, callee } => log_event!(
+            error,
+            "proof_mismatch",
+            call,
+            agent_id = agent.as_ref().map(partyline_domain::AgentId::as_str),
+            phone_number_id = number.as_ref().map(partyline_domain::PhoneNumberId::as_str),
+            callee_differs = *callee,
+        ),
+    }
+}
+
+fn restored(number: &str, outcome: &RestoreOutcome) {
+    let name = |agent: &Option<partyline_domain::AgentId>| {
+        agent.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string)
+    };
+    match outcome {
+        RestoreOutcome::Restored { to } => tracing::debug!(
+            target: "partyline::call", event = "phone_number_restored", phone_number_id = number, agent_id = name(to)
+        ),
+        RestoreOutcome::LeftAlone { now } => tracing::warn!(
+            target: "partyline::call", event = "phone_number_left_alone", phone_number_id = number, agent_id = name(now)
+        ),
+        RestoreOutcome::Failed { to, detail } => tracing::error!(
+            target: "partyline::call",
+            event = "phone_number_restore_failed",
+            phone_number_id = number,
+            agent_id = name(to),
+            detail = detail.as_str()
+        ),
+    }
+}
+
+fn evidence_word(evidence: Evidence) -> &'static str {
+    match evidence {
+        Evidence::Fresh => "fresh",
+        Evidence::Cached => "cached",
+    }
+}
+
+fn found_by_word(found_by: FoundBy) -> &'static str {
+    match found_by {
+        FoundBy::Answer => "answer",
+        FoundBy::LookUp => "look_up",
+    }
+}

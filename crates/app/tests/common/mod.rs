@@ -1,0 +1,302 @@
+//! Runs the real binary in a clean place, against an emulator in this process, and shows what came of it with
+//! everything that differs from run to run replaced. Every single run is checked for the key and for whole
+//! phone numbers on stderr.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use partyline_domain::ports::NumberProvider;
+use partyline_domain::{AgentId, Now, PhoneNumberId};
+use partyline_fake_adapter::emulator::Key;
+use partyline_fake_adapter::{Emulator, FaultRule, RunningEmulator, SharedWorld, World, WorldConfig};
+use tempfile::TempDir;
+
+/// The key that the emulator wants.
+pub(crate) const KEY: &str = "test-key-0123456789abcdef";
+/// The callee of all tests.
+pub(crate) const CALLEE: &str = "+12025550147";
+
+/// An emulator in a thread of its own.
+pub(crate) struct Provider {
+    running: Option<RunningEmulator>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Provider {
+    /// Three agents and one Twilio number, with these faults.
+    pub(crate) fn with_faults(faults: &[&str]) -> Self {
+        let mut config = WorldConfig::sandbox();
+        for fault in faults {
+            let rule: FaultRule = fault.parse().unwrap_or_else(|why| panic!("{fault}: {why}"));
+            config.faults.add(rule);
+        }
+        Self::of(config)
+    }
+
+    /// Three agents and this many numbers of one kind.
+    pub(crate) fn with_numbers(count: usize, kind: &NumberProvider) -> Self {
+        Self::of(WorldConfig::of(3, count, kind))
+    }
+
+    /// This world.
+    pub(crate) fn of(config: WorldConfig) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let world = SharedWorld::new(World::new(config));
+        let running = runtime.block_on(async {
+            let emulator = Emulator::of(world, Some(Key::new(KEY)), ("127.0.0.1", 0)).await.expect("a free port");
+            emulator.spawn()
+        });
+        Self { running: Some(running), runtime }
+    }
+
+    fn running(&self) -> &RunningEmulator {
+        self.running.as_ref().expect("runs until it is dropped")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        self.running().url()
+    }
+
+    pub(crate) fn world(&self) -> &SharedWorld {
+        self.running().world()
+    }
+
+    pub(crate) fn agent(&self, index: usize) -> AgentId {
+        self.world().lock().agent_ids()[index].clone()
+    }
+
+    pub(crate) fn number(&self, index: usize) -> PhoneNumberId {
+        self.world().lock().number_ids()[index].clone()
+    }
+
+    /// Makes an agent answer a number, behind the program's back.
+    pub(crate) fn reassign(&self, number: usize, agent: Option<usize>) {
+        let (number, agent) = (self.number(number), agent.map(|agent| self.agent(agent)));
+        self.world().lock().reassign(&number, agent.as_ref(), Now::default()).expect("both exist");
+    }
+
+    pub(crate) fn assigned(&self, number: usize) -> Option<AgentId> {
+        let number = self.number(number);
+        self.world().lock().assigned(&number).cloned()
+    }
+
+    /// How many calls there really were.
+    pub(crate) fn dials(&self) -> usize {
+        self.world().lock().conversations().len()
+    }
+
+    /// A settings file that knows this world.
+    pub(crate) fn settings_file(&self) -> String {
+        let ids: Vec<String> = (0..3).map(|index| self.agent(index).to_string()).collect();
+        format!(
+            "[agents]\nrestaurant = \"{}\"\nhotel = \"{}\"\nhairdresser = \"{}\"\n\n[numbers.main]\nid = \"{}\"\n",
+            ids[0],
+            ids[1],
+            ids[2],
+            self.number(0)
+        )
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        let running = self.running.take();
+        let _guard = self.runtime.enter();
+        drop(running);
+    }
+}
+
+/// A clean place to run the binary in.
+pub(crate) struct Place {
+    directory: TempDir,
+    environment: Vec<(String, String)>,
+    names: Vec<(String, String)>,
+}
+
+/// What a run came to.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    names: Vec<(String, String)>,
+}
+
+impl Place {
+    /// Without key, settings and provider.
+    pub(crate) fn empty() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().display().to_string();
+        Self { directory, environment: Vec::new(), names: vec![(path, "[dir]".to_owned())] }
+    }
+
+    /// With key, base URL and a settings file for this provider.
+    pub(crate) fn with(provider: &Provider) -> Self {
+        let place = Self::without_file(provider);
+        place.write("partyline.toml", &provider.settings_file());
+        place
+    }
+
+    /// With key and base URL for this provider.
+    pub(crate) fn without_file(provider: &Provider) -> Self {
+        let mut place = Self::empty().env("ELEVENLABS_API_KEY", KEY).env("ELEVENLABS_BASE_URL", &provider.url());
+        let (agents, numbers) = {
+            let world = provider.world().lock();
+            (world.agent_ids(), world.number_ids())
+        };
+        let agents = agents.iter().enumerate().map(|(index, id)| (id.to_string(), format!("agent_{}", index + 1)));
+        let numbers = numbers.iter().enumerate().map(|(index, id)| (id.to_string(), format!("phnum_{}", index + 1)));
+        place.names.extend(agents.chain(numbers));
+        place
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        let path = self.path().join(file);
+        fs_err::create_dir_all(path.parent().expect("below the directory")).expect("a directory");
+        fs_err::write(path, text).expect("written");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_partyline"));
+        let home = self.path().join("home");
+        command
+            .args(arguments)
+            .env_clear()
+            .env("HOME", &home)
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            .env("XDG_DATA_HOME", home.join("data"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let output = self.command(arguments).output().expect("the binary starts");
+        self.ran(&output)
+    }
+
+    /// Starts the binary, waits until it says `text` on stderr, signals it, and runs it to its end.
+    pub(crate) fn run_and_signal(&self, arguments: &[&str], text: &str, signal: &str) -> Ran {
+        let mut child = self.spawn(arguments);
+        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let mut said = String::new();
+        while !said.contains(text) {
+            let read = stderr.read_line(&mut said).expect("readable");
+            assert!(read > 0, "the program ended without saying {text:?}:\n{said}");
+        }
+        send(&child, signal);
+        stderr.read_to_string(&mut said).expect("readable");
+        let mut output = child.wait_with_output().expect("ends");
+        output.stderr = said.into_bytes();
+        self.ran(&output)
+    }
+
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+    }
+
+    /// Waits for the end of what was spawned.
+    pub(crate) fn finish(&self, child: Child) -> Ran {
+        self.ran(&child.wait_with_output().expect("ends"))
+    }
+
+    fn ran(&self, output: &Output) -> Ran {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        for key in [KEY, "test-key-wrong", "test-key-of-the-outside", "test-key with"] {
+            assert!(!stdout.contains(key), "a key on stdout:\n{stdout}");
+            assert!(!stderr.contains(key), "a key on stderr:\n{stderr}");
+        }
+        // The example number of the domain's own messages.
+        let others = stderr.replace("+12025550123", "");
+        for digits in ["20255501", "202-555", "(202)", "202 555"] {
+            assert!(!others.contains(digits), "a whole phone number on stderr:\n{stderr}");
+        }
+        let code = output.status.code().expect("ended by itself");
+        Ran { code, stdout, stderr, names: self.names.clone() }
+    }
+}
+
+/// Sends a signal to a child.
+pub(crate) fn send(child: &Child, signal: &str) {
+    let status = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("kill runs");
+    assert!(status.success(), "kill failed");
+}
+
+impl Ran {
+    /// Exit code, stdout and stderr, with what differs from run to run replaced.
+    pub(crate) fn shown(&self) -> String {
+        let stable = |text: &str| self.names.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        format!("exit code: {}\n--- stdout\n{}--- stderr\n{}", self.code, stable(&self.stdout), stable(&self.stderr))
+    }
+
+    /// The one JSON value on stdout.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        assert_eq!(self.stdout.lines().count(), 1, "exactly one line:\n{}", self.stdout);
+        serde_json::from_str(&self.stdout).expect("JSON")
+    }
+
+    /// The log lines on stderr.
+    pub(crate) fn log(&self) -> Vec<serde_json::Value> {
+        self.stderr
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}")))
+            .collect()
+    }
+
+    /// The names of the logged events of the call.
+    pub(crate) fn events(&self) -> Vec<String> {
+        let of_call = |line: &serde_json::Value| line.get("call_id").is_some();
+        let name = |line: serde_json::Value| line["event"].as_str().unwrap_or_default().to_owned();
+        self.log().into_iter().filter(of_call).map(name).collect()
+    }
+}
+
+/// Compares a run with its snapshot.
+#[macro_export]
+macro_rules! shows {
+    ($name:literal, $ran:expr) => {{
+        let mut settings = insta::Settings::clone_current();
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        for (pattern, replacement) in common::FILTERS {
+            settings.add_filter(pattern, *replacement);
+        }
+        let ran = $ran;
+        settings.bind(|| insta::assert_snapshot!($name, ran.shown()));
+        ran
+    }};
+}
+
+/// What differs from run to run.
+pub(crate) const FILTERS: &[(&str, &str)] = &[
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[call id]"),
+    (r"conv_[0-9a-z]{8,}", "conv_[id]"),
+    (r"agent_[0-9]{4}[0-9a-z]{20,}", "agent_[id]"),
+    (r"phnum_[0-9]{4}[0-9a-z]{20,}", "phnum_[id]"),
+    (r"CA[0-9a-f]{32}", "CA[sid]"),
+    (r"127\.0\.0\.1:[0-9]+", "127.0.0.1:[port]"),
+    (r"(?m)^ +[0-9]+\.[0-9]{2} s  ", "  [time]  "),
+    (r"[0-9]+ requests", "[n] requests"),
+    (r#""requests":[0-9]+"#, r#""requests":[n]"#),
+    (r"[0-9]+ ms", "[t] ms"),
+    (r#""(elapsed_ms|after_ms|next_ms)":[0-9]+"#, r#""$1":[t]"#),
+    (r#""timestamp":"[^"]+""#, r#""timestamp":"[time]""#),
+    (r"request id for the provider's support: \S+", "request id for the provider's support: [id]"),
+    (r#""request_id":"[^"]+""#, r#""request_id":"[id]""#),
+];

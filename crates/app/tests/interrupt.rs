@@ -1,0 +1,92 @@
+//! Ctrl-C: before the dial the call is withdrawn, after it the truth is looked up.
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader};
+use std::time::Duration;
+
+use common::{CALLEE, Place, Provider};
+
+#[test]
+fn before_the_dial_nothing_is_dialled() {
+    let provider = Provider::with_faults(&["any:slow-30s:*"]);
+    let place = Place::with(&provider);
+    let arguments = ["call", "restaurant", "--to", CALLEE, "-v"];
+    let ran = place.run_and_signal(&arguments, "agent_verification", "-INT");
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    assert!(ran.stderr.contains("the call is withdrawn before it is dialled"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("nothing was dialled"), "{}", ran.stderr);
+    assert_eq!(provider.dials(), 0);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "waits for another process, without a runtime")]
+fn an_open_dial_is_looked_up() {
+    let provider = Provider::with_faults(&["dial:hang-after:1"]);
+    let place = Place::with(&provider);
+    let arguments = ["call", "restaurant", "--to", CALLEE, "--lookup-window", "50ms", "--proof", "off"];
+    let child = place.spawn(&arguments);
+    while provider.dials() == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    common::send(&child, "-TERM");
+    let ran = shows!("interrupted_dial", place.finish(child));
+    assert_eq!((ran.code, provider.dials()), (0, 1));
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "waits for another process, without a runtime")]
+fn a_second_signal_ends_the_looking() {
+    let provider = Provider::with_faults(&["dial:hang-after:1"]);
+    let place = Place::with(&provider);
+    let mut child = place.spawn(&["call", "restaurant", "--to", CALLEE, "--json"]);
+    while provider.dials() == 0 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    common::send(&child, "-INT");
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut said = String::new();
+    while !said.contains("looking whether") {
+        assert!(stderr.read_line(&mut said).expect("readable") > 0, "ended too early:\n{said}");
+    }
+    common::send(&child, "-INT");
+    let ran = place.finish(child);
+    assert_eq!((ran.code, &ran.json()["dialed"]), (6, &serde_json::json!("unknown")));
+}
+
+#[test]
+fn the_emulator_serves_until_it_is_interrupted() {
+    let place = Place::empty();
+    let mut child = place.spawn(&["emulate", "--port", "0", "--agents", "2", "--key", "test-key-own"]);
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut said = String::new();
+    while !said.contains("number  phnum_") {
+        assert!(stdout.read_line(&mut said).expect("readable") > 0, "ended too early:\n{said}");
+    }
+    let line =
+        |prefix: &str| said.lines().find_map(|line| line.trim().strip_prefix(prefix)).expect("printed").to_owned();
+    let client = Place::empty()
+        .env("ELEVENLABS_BASE_URL", &line("export ELEVENLABS_BASE_URL="))
+        .env("ELEVENLABS_API_KEY", &line("export ELEVENLABS_API_KEY="));
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for (pattern, replacement) in common::FILTERS {
+        settings.add_filter(pattern, *replacement);
+    }
+    settings.bind(|| insta::assert_snapshot!("emulate", said));
+    let agents = client.run(&["agents", "--json"]).json();
+    assert_eq!(agents.as_array().map(Vec::len), Some(2));
+    assert_eq!(client.run(&["call", "Hotel", "--to", CALLEE]).code, 0);
+    common::send(&child, "-INT");
+    assert!(child.wait().expect("ends").success());
+}
+
+#[test]
+fn an_emulator_that_cannot_be_made() {
+    let place = Place::empty();
+    assert_eq!(shows!("emulate_bad_fault", place.run(&["emulate", "--fault", "dial:sneeze"])).code, 2);
+    assert_eq!(shows!("emulate_bad_provider", place.run(&["emulate", "--provider", "pigeon"])).code, 2);
+    assert_eq!(shows!("emulate_many_numbers", place.run(&["emulate", "--numbers", "1000"])).code, 2);
+}
