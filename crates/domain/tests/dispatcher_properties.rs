@@ -371,9 +371,8 @@ impl Harness {
         match choice.0 {
             0..=89 => self.answer_journal(false),
             90..=199 => self.answer(choice.1, choice.2),
-            200..=224 => self.pass_time(),
             225..=245 if self.submitted.len() < 8 => self.submit(choice.1),
-            225..=245 => self.pass_time(),
+            200..=245 => self.pass_time(),
             246..=249 => {
                 let call = CallId::parse(&format!("call_{}", choice.1 % 8)).expect("valid");
                 self.handle(Input::Cancel(call));
