@@ -145,13 +145,13 @@ impl AttemptId {
     /// The id of a call's `ordinal`-th dial.
     #[must_use]
     pub fn of_call(call: &CallId, ordinal: u32) -> Self {
-        Self(Arc::from(format!("{call}.{ordinal}")))
+        Self(Arc::from([call.as_str(), ".", &ordinal.to_string()].concat()))
     }
 
     /// The id of the `ordinal`-th assignment or restore of a run.
     #[must_use]
     pub fn of_run(run: &RunId, ordinal: u64) -> Self {
-        Self(Arc::from(format!("{run}.a{ordinal}")))
+        Self(Arc::from([run.as_str(), ".a", &ordinal.to_string()].concat()))
     }
 }
 

@@ -23,7 +23,7 @@ enum Turn {
 
 impl Dispatcher {
     pub(super) fn desk(&mut self, number: &PhoneNumberId) -> &mut Desk {
-        self.desks.entry(number.clone()).or_insert_with(|| Desk::new(number.clone()))
+        self.desks.entry(number.clone()).or_insert_with(|| Box::new(Desk::new(number.clone())))
     }
 
     fn desk_of(&mut self, slot: Slot) -> &mut Desk {

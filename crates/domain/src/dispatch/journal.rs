@@ -67,13 +67,16 @@ impl Dispatcher {
             unreachable!("the event of the intent was just written");
         };
         entry.changes.push(Change::Intend(intent));
-        self.commits.insert(*ticket, Release::Dial(slot));
+        let ticket = *ticket;
+        let last = self.commits.back_mut().filter(|(last, _)| *last == ticket);
+        let (_, release) = last.expect("the last effect is the last entry that was begun");
+        *release = Release::Dial(slot);
     }
 
     pub(super) fn commit(&mut self, changes: Vec<Change>, release: Release) {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        self.commits.insert(ticket, release);
+        self.commits.push_back((ticket, release));
         self.outbox.push(Effect::Commit(ticket, Entry { changes }));
     }
 
@@ -87,7 +90,9 @@ impl Dispatcher {
     }
 
     pub(super) fn committed(&mut self, ticket: Ticket, answer: Result<(), JournalError>, now: Now) {
-        match (self.commits.remove(&ticket), answer) {
+        let found = self.commits.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok();
+        let release = found.and_then(|index| self.commits.remove(index)).map(|(_, release)| release);
+        match (release, answer) {
             (Some(Release::Dial(slot)), Ok(())) => self.send_dial(slot, now),
             (Some(Release::Change(number, attempt)), Ok(())) => self.send_change(&number, &attempt, now),
             (Some(Release::Dial(slot) | Release::Fact(slot)), Err(error)) => self.unjournalled(slot, &error, now),

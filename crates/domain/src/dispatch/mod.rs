@@ -23,7 +23,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 
 use crate::error::ProviderError;
 use crate::flow::{CallEvent, Evidence, FailureReason};
@@ -72,13 +72,15 @@ pub struct Dispatcher {
     arrivals: u64,
     changes: u64,
     tickets: u64,
-    calls: BTreeMap<Slot, Record>,
+    // Boxed, since a tree keeps room for eleven of each and moves them about.
+    calls: BTreeMap<Slot, Box<Record>>,
     slots: BTreeMap<CallId, Slot>,
     agents: Agents,
-    desks: BTreeMap<PhoneNumberId, Desk>,
+    desks: BTreeMap<PhoneNumberId, Box<Desk>>,
     dirty: BTreeSet<PhoneNumberId>,
     timers: BTreeSet<(Instant, TimerKey)>,
-    commits: BTreeMap<Ticket, Release>,
+    /// In the order of their tickets, which is the order in which they are answered.
+    commits: VecDeque<(Ticket, Release)>,
     stopping: Stopping,
     outbox: Vec<Effect>,
 }
@@ -105,7 +107,7 @@ impl Dispatcher {
             desks: BTreeMap::new(),
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
-            commits: BTreeMap::new(),
+            commits: VecDeque::new(),
             stopping: Stopping::No,
             outbox: Vec::new(),
         }
@@ -113,6 +115,17 @@ impl Dispatcher {
 
     /// Takes one input and says what is to be done. Answers that nobody waits for any more are ignored.
     pub fn handle(&mut self, input: Input, now: Now) -> Vec<Effect> {
+        self.take(input, now);
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// The same into a list that is empty, so that one list serves many inputs.
+    pub(crate) fn handle_into(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
+        self.take(input, now);
+        std::mem::swap(&mut self.outbox, effects);
+    }
+
+    fn take(&mut self, input: Input, now: Now) {
         self.wake(now);
         match input {
             Input::Submit(request) => self.submit(*request, now),
@@ -134,7 +147,6 @@ impl Dispatcher {
         while let Some(number) = self.dirty.pop_first() {
             self.serve(&number, now);
         }
-        std::mem::take(&mut self.outbox)
     }
 
     /// When it wants to be woken with [`Input::Wake`], and why. `None`: it waits for answers or calls only.
@@ -164,14 +176,12 @@ impl Dispatcher {
     }
 
     fn submit(&mut self, request: CallRequest, now: Now) {
-        if self.slots.contains_key(&request.id) {
-            return;
-        }
+        let (call, agent, number) = (request.id.clone(), request.agent.clone(), request.number.clone());
+        let btree_map::Entry::Vacant(place) = self.slots.entry(call.clone()) else { return };
         self.arrivals += 1;
         let slot = Slot(self.arrivals);
-        let (call, agent, number) = (request.id.clone(), request.agent.clone(), request.number.clone());
-        self.slots.insert(call.clone(), slot);
-        self.calls.insert(slot, Record::new(request.clone(), now.monotonic));
+        place.insert(slot);
+        self.calls.insert(slot, Box::new(Record::new(request.clone(), now.monotonic)));
         self.write_first(slot, CallEvent::CallRequested { request }, now);
         self.join(slot, &number);
         if self.stopping != Stopping::No {
@@ -238,7 +248,7 @@ impl Dispatcher {
     }
 
     fn waiting_for_verification(&mut self, slot: Slot) -> Option<&mut Record> {
-        self.calls.get_mut(&slot).filter(|record| record.step == Step::Verification)
+        self.calls.get_mut(&slot).map(Box::as_mut).filter(|record| record.step == Step::Verification)
     }
 
     fn record(&self, slot: Slot) -> &Record {

@@ -25,7 +25,9 @@ pub(super) struct Log {
     journal: Arc<dyn Journal>,
     observer: Option<Arc<dyn Observer>>,
     waiting: VecDeque<Item>,
-    writing: Option<(VecDeque<Ticket>, BoxFuture<'static, Answers>)>,
+    writing: Option<BoxFuture<'static, Answers>>,
+    /// The tickets of what is being written.
+    tickets: VecDeque<Ticket>,
     answers: VecDeque<(Ticket, Result<(), JournalError>)>,
     told_after: VecDeque<Item>,
 }
@@ -45,6 +47,7 @@ impl Log {
             observer,
             waiting: VecDeque::new(),
             writing: None,
+            tickets: VecDeque::new(),
             answers: VecDeque::new(),
             told_after: VecDeque::new(),
         }
@@ -55,6 +58,10 @@ impl Log {
     }
 
     pub(super) fn tell(&mut self, notice: Notice) {
+        // Without an observer only the reports have somebody who waits for them.
+        if self.observer.is_none() && !matches!(notice, Notice::Completed(_)) {
+            return;
+        }
         self.waiting.push_back(Item::Notice(notice));
     }
 
@@ -73,7 +80,7 @@ impl Log {
                 self.tell_until(Some(ticket), answer.is_ok(), reports);
                 return Poll::Ready(Input::Committed(ticket, answer));
             }
-            let Some((tickets, write)) = &mut self.writing else {
+            let Some(write) = &mut self.writing else {
                 self.tell_until(None, true, reports);
                 if !self.write() {
                     return Poll::Pending;
@@ -83,20 +90,20 @@ impl Log {
             let Poll::Ready(answers) = write.poll_unpin(context) else { return Poll::Pending };
             // A journal that answers too little has not kept its contract; nothing may wait for ever.
             let answers = answers.into_iter().chain(std::iter::repeat_with(no_answer));
-            self.answers = std::mem::take(tickets).into_iter().zip(answers).collect();
+            self.answers.extend(self.tickets.drain(..).zip(answers));
             self.writing = None;
         }
     }
 
     /// Hands the waiting entries to the journal; `false` where there are none.
     fn write(&mut self) -> bool {
-        let (mut tickets, mut entries) = (VecDeque::new(), Vec::new());
+        let mut entries = Vec::new();
         while entries.len() < ENTRIES_MAX {
             match self.waiting.pop_front() {
                 Some(Item::Entry(ticket, entry)) => {
                     self.announce(&entry);
                     self.told_after.push_back(Item::Written(ticket));
-                    tickets.push_back(ticket);
+                    self.tickets.push_back(ticket);
                     entries.push(entry);
                 }
                 Some(item) => self.told_after.push_back(item),
@@ -107,7 +114,7 @@ impl Log {
             return !self.told_after.is_empty();
         }
         let journal = self.journal.clone();
-        self.writing = Some((tickets, async move { journal.commit(entries).await }.boxed()));
+        self.writing = Some(async move { journal.commit(entries).await }.boxed());
         true
     }
 

@@ -6,7 +6,7 @@ mod log;
 mod look_up;
 mod work;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -140,9 +140,11 @@ impl Driver {
     /// Dropping the future drops every open request: what was sent is then in doubt, and the journal's open
     /// intents say what that is.
     pub async fn run(mut self) {
+        let mut effects = Vec::new();
         while let Some(input) = std::future::poll_fn(|context| self.poll_input(context)).await {
             let now = self.ports.clock.now();
-            for effect in self.dispatcher.handle(input, now) {
+            self.dispatcher.handle_into(input, now, &mut effects);
+            for effect in effects.drain(..) {
                 self.run_effect(effect);
             }
         }
@@ -178,10 +180,9 @@ impl Driver {
             let commands = self.commands.as_mut()?;
             match commands.poll_next_unpin(context) {
                 Poll::Ready(Some(Command::Submit(request, report))) => {
-                    if self.dispatcher.knows(&request.id) || self.reports.contains_key(&request.id) {
-                        continue;
-                    }
-                    self.reports.insert(request.id.clone(), report);
+                    // Whatever the dispatcher has is waited for here, so it need not be asked as well.
+                    let btree_map::Entry::Vacant(place) = self.reports.entry(request.id.clone()) else { continue };
+                    place.insert(report);
                     return Some(Input::Submit(request));
                 }
                 Poll::Ready(Some(Command::KnowAgent(agent))) => return Some(Input::KnowAgent(agent)),

@@ -1,18 +1,26 @@
 //! The unresolved requests of a number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{AgentId, AttemptId};
 use crate::time::Instant;
 
 /// Requests that were decided and may still take effect, with the agent each is for.
+///
+/// Many calls may be open on one number, so those that are not answered are kept by agent: that none is in the
+/// way is seen without a look at each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Pins(BTreeMap<AttemptId, Pin>);
+pub struct Pins {
+    /// Not answered, and so in the way until they are.
+    open: BTreeMap<Option<AgentId>, BTreeSet<AttemptId>>,
+    /// In the way until a point in time.
+    held: BTreeMap<AttemptId, Held>,
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Pin {
+struct Held {
     agent: Option<AgentId>,
-    until: Option<Instant>,
+    until: Instant,
 }
 
 /// Something unresolved that is in the way.
@@ -25,47 +33,63 @@ pub(super) struct Obstacle {
 impl Pins {
     /// Whether nothing is unresolved.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.open.is_empty() && self.held.is_empty()
     }
 
-    /// The agents of the unresolved requests.
+    /// The agents of the unresolved requests, each at least once.
     pub fn agents(&self) -> impl Iterator<Item = Option<&AgentId>> {
-        self.0.values().map(|pin| pin.agent.as_ref())
+        self.open.keys().map(Option::as_ref).chain(self.held.values().map(|held| held.agent.as_ref()))
     }
 
     /// The last of the unresolved requests that are not for `agent`, where there are any.
     pub(super) fn others(&self, agent: Option<&AgentId>) -> Option<Obstacle> {
-        last(self.0.values().filter(|pin| pin.agent.as_ref() != agent))
+        self.last(|pinned| pinned != agent)
     }
 
     /// The last of the unresolved requests, where there are any.
     pub(super) fn all(&self) -> Option<Obstacle> {
-        last(self.0.values())
+        self.last(|_| true)
+    }
+
+    fn last(&self, counts: impl Fn(Option<&AgentId>) -> bool) -> Option<Obstacle> {
+        if self.open.keys().any(|agent| counts(agent.as_ref())) {
+            return Some(Obstacle { until: None });
+        }
+        let held = self.held.values().filter(|held| counts(held.agent.as_ref()));
+        held.map(|held| held.until).max().map(|until| Obstacle { until: Some(until) })
     }
 
     pub(super) fn add(&mut self, attempt: AttemptId, agent: Option<AgentId>) {
-        self.0.insert(attempt, Pin { agent, until: None });
+        self.open.entry(agent).or_default().insert(attempt);
     }
 
     pub(super) fn remove(&mut self, attempt: &AttemptId) {
-        self.0.remove(attempt);
+        if !self.close(attempt) {
+            self.held.remove(attempt);
+        }
     }
 
     pub(super) fn hold_until(&mut self, attempt: &AttemptId, until: Instant) {
-        if let Some(pin) = self.0.get_mut(attempt) {
-            pin.until = Some(until);
+        let open = self.open.iter().find(|(_, attempts)| attempts.contains(attempt));
+        if let Some(agent) = open.map(|(agent, _)| agent.clone()) {
+            self.close(attempt);
+            self.held.insert(attempt.clone(), Held { agent, until });
+        } else if let Some(held) = self.held.get_mut(attempt) {
+            held.until = until;
         }
     }
 
     pub(super) fn expire(&mut self, now: Instant) -> Vec<AttemptId> {
-        self.0
-            .extract_if(.., |_, pin| pin.until.is_some_and(|until| until <= now))
-            .map(|(attempt, _)| attempt)
-            .collect()
+        self.held.extract_if(.., |_, held| held.until <= now).map(|(attempt, _)| attempt).collect()
     }
-}
 
-fn last<'a>(pins: impl Iterator<Item = &'a Pin>) -> Option<Obstacle> {
-    let obstacles = pins.map(|pin| Obstacle { until: pin.until });
-    obstacles.reduce(|last, next| Obstacle { until: last.until.zip(next.until).map(|(last, next)| last.max(next)) })
+    /// Takes a request out that is not answered; `false` where it is none of them.
+    fn close(&mut self, attempt: &AttemptId) -> bool {
+        let mut found = false;
+        self.open.retain(|_, attempts| {
+            found |= attempts.remove(attempt);
+            !attempts.is_empty()
+        });
+        found
+    }
 }

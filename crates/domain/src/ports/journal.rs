@@ -3,7 +3,8 @@
 //! A write to the provider is released only by the journal's answer to its intent, so after a crash the
 //! open intents name everything that may have been sent and is not resolved.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -116,10 +117,13 @@ pub trait Journal: Send + Sync {
 #[derive(Debug, Default)]
 pub struct MemoryJournal(Mutex<Memory>);
 
+/// How many events most calls have after the first.
+const EVENTS_USUAL: usize = 5;
+
 #[derive(Debug, Default)]
 struct Memory {
     calls: BTreeMap<CallId, Vec<Recorded>>,
-    intents: Vec<Intent>,
+    intents: VecDeque<Intent>,
     inbound: BTreeMap<PhoneNumberId, Option<AgentId>>,
 }
 
@@ -143,30 +147,68 @@ impl MemoryJournal {
 
 impl Memory {
     fn write(&mut self, entry: Entry) -> Result<(), JournalError> {
-        for change in &entry.changes {
-            if let Change::Append { call, expected, .. } = change {
-                let actual = self.calls.get(call).map_or(0, |events| events.len() as u64);
-                if actual != *expected {
-                    return Err(JournalError::Conflict { call: call.clone(), expected: *expected, actual });
-                }
-            }
+        let mut changes = entry.changes.into_iter();
+        let is_append = |change: &Change| matches!(change, Change::Append { .. });
+        if changes.as_slice().iter().skip(1).any(is_append) {
+            self.check(changes.as_slice())?;
+        } else if let Some(first) = changes.next() {
+            // The only change that can fail comes first, so it need not be looked up before it is made.
+            self.apply(first)?;
         }
-        for change in entry.changes {
-            self.apply(change);
+        changes.try_for_each(|change| self.apply(change))
+    }
+
+    /// Whether every append of an entry finds its call where it expects it.
+    fn check(&self, changes: &[Change]) -> Result<(), JournalError> {
+        let mut versions = BTreeMap::new();
+        for change in changes {
+            if let Change::Append { call, expected, events } = change {
+                let stored = || self.calls.get(call).map_or(0, |events| events.len() as u64);
+                let version: &mut u64 = versions.entry(call).or_insert_with(stored);
+                if *version != *expected {
+                    return Err(JournalError::Conflict { call: call.clone(), expected: *expected, actual: *version });
+                }
+                *version += events.len() as u64;
+            }
         }
         Ok(())
     }
 
-    fn apply(&mut self, change: Change) {
+    fn apply(&mut self, change: Change) -> Result<(), JournalError> {
         match change {
-            Change::Append { call, mut events, .. } => self.calls.entry(call).or_default().append(&mut events),
-            Change::Intend(intent) => self.intents.push(intent),
-            Change::Resolve(attempt) => self.intents.retain(|intent| intent.attempt != attempt),
+            Change::Append { call, expected, events } => return self.append(call, expected, events),
+            Change::Intend(intent) => self.intents.push_back(intent),
+            Change::Resolve(attempt) => {
+                // The oldest are resolved first, as a rule.
+                if let Some(index) = self.intents.iter().position(|intent| intent.attempt == attempt) {
+                    self.intents.remove(index);
+                }
+            }
             Change::Remember { number, inbound } => {
                 self.inbound.entry(number).or_insert(inbound);
             }
             Change::Forget(number) => {
                 self.inbound.remove(&number);
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, call: CallId, expected: u64, mut events: Vec<Recorded>) -> Result<(), JournalError> {
+        match self.calls.entry(call) {
+            MapEntry::Vacant(place) if expected == 0 => {
+                events.reserve(EVENTS_USUAL);
+                place.insert(events);
+                Ok(())
+            }
+            MapEntry::Occupied(mut place) if place.get().len() as u64 == expected => {
+                place.get_mut().append(&mut events);
+                Ok(())
+            }
+            MapEntry::Vacant(place) => Err(JournalError::Conflict { call: place.into_key(), expected, actual: 0 }),
+            MapEntry::Occupied(place) => {
+                let (call, actual) = (place.key().clone(), place.get().len() as u64);
+                Err(JournalError::Conflict { call, expected, actual })
             }
         }
     }
@@ -186,7 +228,7 @@ impl Journal for MemoryJournal {
     }
 
     async fn open_intents(&self) -> Result<Vec<Intent>, JournalError> {
-        Ok(self.lock().intents.clone())
+        Ok(self.lock().intents.iter().cloned().collect())
     }
 
     async fn remembered(&self, number: &PhoneNumberId) -> Result<Option<Option<AgentId>>, JournalError> {
