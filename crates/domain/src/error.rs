@@ -159,6 +159,12 @@ impl ProviderError {
         Self::new(kind, Remedy::GiveUp, SideEffect::Possible, detail)
     }
 
+    /// Adds when trying again is sensible, as the other side says. What may have happened stays as it is: an
+    /// error in doubt is still in doubt.
+    pub fn with_retry_after(self, after: Option<Duration>) -> Self {
+        Self { remedy: Remedy::Retry { after }, ..self }
+    }
+
     /// Adds the HTTP status.
     pub fn with_status(self, status: u16) -> Self {
         Self { status: Some(status), ..self }

@@ -175,6 +175,11 @@ pub struct LinePolicy {
     pub verified_for: Duration,
     /// An assignment whose first byte has not left this long after it was decided is dropped unsent.
     pub send_within: Duration,
+    /// How many dials may be in flight on a number; at least 1.
+    pub in_flight_max: usize,
+    /// How many calls of one agent are served in a row at most while calls of other agents wait. `None`: those
+    /// that were queued when its turn began, which costs no capacity (`scheduling.md` 1.7).
+    pub quantum: Option<usize>,
     /// How many times an assignment without a clear answer is made for one call at most; it is idempotent in
     /// value, and the number stays pinned to its agent all the while.
     pub assign_sends_max: u32,
@@ -205,6 +210,9 @@ impl Default for LinePolicy {
             verified_for: Duration::from_secs(300),
             // An adapter may repeat an assignment while this lasts; it is idempotent in value.
             send_within: Duration::from_secs(20),
+            // `scheduling.md` 2.4: 16 gives 33 times the throughput of one at a time.
+            in_flight_max: 16,
+            quantum: None,
             assign_sends_max: 3,
             assign_retry_delay: Duration::from_millis(500),
         }

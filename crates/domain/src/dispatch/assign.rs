@@ -4,22 +4,16 @@ use crate::dispatch::desk::Desk;
 use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::journal::Release;
 use crate::dispatch::record::Step;
+use crate::dispatch::session::Limits;
 use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::{FailureKind, ProviderError, SideEffect};
 use crate::flow::{AssignmentOutcome, CallEvent, CallState, Evidence, FailureReason};
 use crate::ids::{AgentId, AttemptId, PhoneNumberId};
 use crate::line::{Changed, Decision, PendingChange, RestoreStep};
 use crate::notice::{Notice, RestoreOutcome};
+use crate::policy::AssignmentPolicy;
 use crate::ports::{AssignNumber, Change, Intent, IntentKind, Number, PermitRequest};
 use crate::time::{Instant, Now};
-
-/// What became of one waiting call.
-enum Turn {
-    /// It no longer waits.
-    Gone,
-    /// It has to wait, and so have the calls behind it.
-    Held,
-}
 
 impl Dispatcher {
     pub(super) fn desk(&mut self, number: &PhoneNumberId) -> &mut Desk {
@@ -57,7 +51,15 @@ impl Dispatcher {
             self.end(slot, now);
             return;
         }
-        self.desk(&number).ready.insert(slot);
+        let request = &self.record(slot).request;
+        let (agent, indifferent) = (request.agent.clone(), request.policies.assignment == AssignmentPolicy::Never);
+        let desk = self.desk(&number);
+        desk.in_flight.remove(&slot);
+        if indifferent {
+            desk.indifferent.insert(slot);
+        } else {
+            desk.waiting.insert(&agent, slot);
+        }
         self.dirty.insert(number);
     }
 
@@ -67,12 +69,10 @@ impl Dispatcher {
         for attempt in desk.line.expire(now.monotonic) {
             self.resolve(attempt);
         }
-        let waiting: Vec<Slot> = self.desk(number).ready.iter().copied().collect();
-        let mut held = false;
-        for slot in waiting {
-            // Calls that need no assignment are not held by those that do.
-            if matches!(self.serve_call(number, slot, held, now), Turn::Held) {
-                held = true;
+        let limits = Limits { in_flight: self.policy.in_flight_max.max(1), quantum: self.policy.quantum };
+        while let Some(slot) = self.desk(number).turn(limits) {
+            if !self.serve_call(number, slot, now) {
+                break;
             }
         }
         if self.desk(number).open.is_empty() {
@@ -80,31 +80,31 @@ impl Dispatcher {
         }
     }
 
-    fn serve_call(&mut self, number: &PhoneNumberId, slot: Slot, held: bool, now: Now) -> Turn {
+    /// Does what the call whose turn it is needs now; `false` where it has to wait, and all others with it.
+    fn serve_call(&mut self, number: &PhoneNumberId, slot: Slot, now: Now) -> bool {
         let record = self.record(slot);
-        let Some(desk) = self.desks.get(number) else { return Turn::Gone };
+        let Some(desk) = self.desks.get(number) else { return false };
         match desk.line.decide(&record.want(), now.monotonic, &self.policy) {
             Decision::Reject { reason, detail } => {
                 self.fail_assignment(slot, reason, detail, now);
-                Turn::Gone
+                true
             }
-            Decision::Admit { outcome, evidence } if !held || outcome == AssignmentOutcome::Skipped => {
+            Decision::Admit { outcome, evidence } => {
                 self.admit(slot, outcome, evidence, now);
-                Turn::Gone
+                true
             }
-            Decision::Read if !held => {
+            Decision::Read => {
                 self.read(number, now);
-                Turn::Held
+                false
             }
-            Decision::Assign if !held => {
+            Decision::Assign => {
                 self.assign(number, slot, now);
-                Turn::Held
+                false
             }
             Decision::Wait { until } => {
                 self.wake_line_at(number, until);
-                Turn::Held
+                false
             }
-            Decision::Admit { .. } | Decision::Read | Decision::Assign => Turn::Held,
         }
     }
 
@@ -123,7 +123,12 @@ impl Dispatcher {
     }
 
     pub(super) fn admit(&mut self, slot: Slot, outcome: AssignmentOutcome, evidence: Evidence, now: Now) {
-        self.desk_of(slot).ready.remove(&slot);
+        let agent = self.record(slot).request.agent.clone();
+        let desk = self.desk_of(slot);
+        desk.start(slot, &agent);
+        if outcome != AssignmentOutcome::Skipped {
+            desk.count(&agent);
+        }
         let record = self.record_mut(slot);
         let confirmed_again = matches!(record.state, CallState::Assigned(_)) && outcome != AssignmentOutcome::Assigned;
         if !confirmed_again {
@@ -150,7 +155,7 @@ impl Dispatcher {
         record.step = Step::Assignment;
         let (agent, restore) = (record.request.agent.clone(), record.wants_restore());
         let desk = self.desk(number);
-        desk.ready.remove(&slot);
+        desk.start(slot, &agent);
         desk.served = Some(slot);
         let memory = if restore {
             desk.line.remember(&agent).map(|inbound| Change::Remember { number: number.clone(), inbound })
@@ -280,7 +285,8 @@ impl Dispatcher {
         let Some(delay) = delay.filter(|_| error.side_effect() == SideEffect::Possible) else { return false };
         let at = now.monotonic.after(delay);
         record.step = Step::Retry(at);
-        let call = record.request.id.clone();
+        let (call, number) = (record.request.id.clone(), record.request.number.clone());
+        self.desk(&number).in_flight.remove(&slot);
         let detail = error.detail().to_owned();
         self.outbox.push(Effect::Tell(Notice::AssignRetryScheduled { call, after: delay, detail }));
         self.wake_call_at(slot, at);
@@ -319,7 +325,7 @@ impl Dispatcher {
     /// verification: the earliest failed stage decides.
     fn block(&mut self, number: &PhoneNumberId, reason: &FailureReason, detail: &str, now: Now) {
         let desk = self.desk(number);
-        let (open, ready) = (desk.open.clone(), desk.ready.clone());
+        let open = desk.open.clone();
         if open.is_empty() {
             let outcome = desk.line.restore_failed(detail.to_owned());
             if desk.line.is_restoring() {
@@ -330,10 +336,15 @@ impl Dispatcher {
             let record = self.record_mut(slot);
             if record.step == Step::Verification {
                 record.blocked = Some((reason.clone(), detail.to_owned()));
-            } else if ready.contains(&slot) {
+            } else if self.is_waiting(slot, number) {
                 self.fail_assignment(slot, reason.clone(), detail.to_owned(), now);
             }
         }
+    }
+
+    fn is_waiting(&self, slot: Slot, number: &PhoneNumberId) -> bool {
+        let agent = &self.record(slot).request.agent;
+        self.desks.get(number).is_some_and(|desk| desk.is_waiting(slot, agent))
     }
 
     /// Gives the number back, a step at a time.
@@ -388,10 +399,11 @@ impl Dispatcher {
 
     /// Takes a call off its number: its dial is resolved.
     pub(super) fn leave(&mut self, slot: Slot) {
-        let wants_restore = self.record(slot).wants_restore();
+        let record = self.record(slot);
+        let (wants_restore, agent) = (record.wants_restore(), record.request.agent.clone());
         let desk = self.desk_of(slot);
         desk.open.remove(&slot);
-        desk.ready.remove(&slot);
+        desk.stop(slot, &agent);
         desk.served.take_if(|served| *served == slot);
         if wants_restore {
             desk.closing = Some(slot);

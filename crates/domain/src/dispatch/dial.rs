@@ -184,7 +184,9 @@ impl Dispatcher {
     pub(super) fn doubt(&mut self, slot: Slot, sent: Sent, cause: DoubtCause, detail: String, now: Now) {
         let held_until = sent.at.after(self.policy.lateness);
         let number = self.record(slot).request.number.clone();
-        self.desk(&number).line.unpin(&sent.attempt, Some(held_until));
+        let desk = self.desk(&number);
+        desk.in_flight.remove(&slot);
+        desk.line.unpin(&sent.attempt, Some(held_until));
         self.wake_line_at(&number, Some(held_until));
         self.dirty.insert(number);
         self.write(slot, CallEvent::DialDoubted { attempt: sent.attempt.clone(), cause, detail }, now);
@@ -291,7 +293,9 @@ impl Dispatcher {
     pub(super) fn dial_resolved(&mut self, slot: Slot, attempt: &AttemptId, now: Now) {
         let record = self.record(slot);
         let (number, until) = (record.request.number.clone(), record.settle_until(now.monotonic));
-        self.desk(&number).line.unpin(attempt, until);
+        let desk = self.desk(&number);
+        desk.in_flight.remove(&slot);
+        desk.line.unpin(attempt, until);
         match until {
             Some(_) => self.wake_line_at(&number, until),
             None => self.resolve(attempt.clone()),

@@ -19,6 +19,7 @@ mod effect;
 mod journal;
 mod proof;
 mod record;
+mod session;
 mod stop;
 #[cfg(test)]
 mod tests;
