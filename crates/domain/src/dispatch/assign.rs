@@ -1,6 +1,6 @@
-//! Numbers: letting calls dial, assigning, and giving back.
+//! Numbers: letting calls dial, and assigning.
 
-use crate::dispatch::desk::Desk;
+use crate::dispatch::desk::{Desk, GivingBack};
 use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::journal::Release;
 use crate::dispatch::record::Step;
@@ -9,8 +9,8 @@ use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::{FailureKind, ProviderError, SideEffect};
 use crate::flow::{AssignmentOutcome, CallEvent, CallState, Evidence, FailureReason};
 use crate::ids::{AgentId, AttemptId, PhoneNumberId};
-use crate::line::{Changed, Decision, PendingChange, RestoreStep};
-use crate::notice::{Notice, RestoreOutcome};
+use crate::line::{Changed, Decision, PendingChange};
+use crate::notice::Notice;
 use crate::policy::AssignmentPolicy;
 use crate::ports::{AssignNumber, Change, Intent, IntentKind, Number, PermitRequest};
 use crate::time::{Instant, Now};
@@ -20,7 +20,7 @@ impl Dispatcher {
         self.desks.entry(number.clone()).or_insert_with(|| Desk::new(number.clone()))
     }
 
-    fn desk_of(&mut self, slot: Slot) -> &mut Desk {
+    pub(super) fn desk_of(&mut self, slot: Slot) -> &mut Desk {
         let number = self.record(slot).request.number.clone();
         self.desk(&number)
     }
@@ -30,7 +30,7 @@ impl Dispatcher {
         let desk = self.desk(number);
         desk.open.insert(slot);
         desk.line.stop_restore();
-        desk.delay_told = false;
+        desk.giving_back = GivingBack::default();
         if let Some(closing) = desk.closing.take() {
             self.restored_for(closing);
         }
@@ -160,12 +160,13 @@ impl Dispatcher {
         let memory = if restore {
             desk.line.remember(&agent).map(|inbound| Change::Remember { number: number.clone(), inbound })
         } else {
-            desk.line.forget().then(|| Change::Forget(number.clone()))
+            desk.line.note_ours(&agent);
+            None
         };
         self.begin_change(number, Some(agent), IntentKind::Assign, memory, now);
     }
 
-    fn begin_change(
+    pub(super) fn begin_change(
         &mut self,
         number: &PhoneNumberId,
         agent: Option<AgentId>,
@@ -176,7 +177,7 @@ impl Dispatcher {
         self.changes += 1;
         let attempt = AttemptId::of_run(&self.run, self.changes);
         let restore = kind == IntentKind::Restore;
-        let send_by = now.wall.after(self.policy.send_within);
+        let send_by = now.wall.after(self.policy.send_within(restore));
         let intent =
             Intent { attempt: attempt.clone(), kind, number: number.clone(), agent: agent.clone(), epoch: 0, send_by };
         self.desk(number).line.begin_change(attempt.clone(), agent, restore, now.monotonic);
@@ -186,7 +187,6 @@ impl Dispatcher {
 
     /// The journal has the intent: the change may go out.
     pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, now: Now) {
-        let within = self.policy.send_within;
         let Some(desk) = self.desks.get(number) else { return };
         let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt) else { return };
         if desk.served.is_none() && !change.restore {
@@ -198,7 +198,7 @@ impl Dispatcher {
             attempt: attempt.clone(),
             number: number.clone(),
             agent: change.agent.clone(),
-            not_after: change.since.after(within),
+            not_after: change.since.after(self.policy.send_within(change.restore)),
         }));
     }
 
@@ -210,6 +210,7 @@ impl Dispatcher {
             return;
         };
         let served = desk.served;
+        self.resolve(attempt.clone());
         match served {
             Some(slot) if !change.restore => {
                 let Changed::Failed(error) = changed else { return };
@@ -245,23 +246,21 @@ impl Dispatcher {
 
     fn changed(&mut self, number: &PhoneNumberId, change: &PendingChange, changed: Changed, now: Now) {
         if change.restore {
-            let outcome = match changed {
-                Changed::Confirmed => RestoreOutcome::Restored { to: change.agent.clone() },
-                Changed::Different { now } => {
-                    let detail = format!("the provider's answer names {} instead", named(now.as_ref()));
-                    self.desk(number).line.restore_failed(detail)
-                }
-                Changed::Failed(error) => self.desk(number).line.restore_failed(error.detail().to_owned()),
-            };
-            self.restored(number, outcome);
+            self.restore_answered(number, change, changed, now);
             return;
         }
         let Some(slot) = self.desk(number).served.take() else { return };
         match changed {
-            Changed::Confirmed => self.admit(slot, AssignmentOutcome::Assigned, Evidence::Fresh, now),
+            Changed::Confirmed => {
+                // The policy of the call for which the number was changed last decides.
+                if !self.record(slot).wants_restore() && self.desk(number).line.forget() {
+                    self.commit(vec![Change::Forget(number.clone())], Release::Nothing);
+                }
+                self.admit(slot, AssignmentOutcome::Assigned, Evidence::Fresh, now);
+            }
             Changed::Different { now: named_agent } => {
-                let detail =
-                    format!("the provider's answer names {} as the number's agent", named(named_agent.as_ref()));
+                let named = named_agent.map_or_else(|| "nobody".to_owned(), |agent| agent.to_string());
+                let detail = format!("the provider's answer names {named} as the number's agent");
                 self.fail_assignment(slot, FailureReason::NotAssigned, detail, now);
             }
             Changed::Failed(error) if self.assign_again(slot, &error, now) => {}
@@ -281,7 +280,7 @@ impl Dispatcher {
         let policy = self.policy.clone();
         let record = self.record_mut(slot);
         record.unclear_assigns += 1;
-        let delay = policy.next_assign(record.unclear_assigns, slot.0.wrapping_mul(37));
+        let delay = policy.next_assign(record.unclear_assigns, error.remedy(), slot.0.wrapping_mul(37));
         let Some(delay) = delay.filter(|_| error.side_effect() == SideEffect::Possible) else { return false };
         let at = now.monotonic.after(delay);
         record.step = Step::Retry(at);
@@ -304,6 +303,9 @@ impl Dispatcher {
         let trouble = match answer {
             Ok(Some(read)) => {
                 desk.line.read_answered(Some(read), now.monotonic, &policy);
+                for slot in desk.open.clone() {
+                    self.record_mut(slot).blocked = None;
+                }
                 None
             }
             Ok(None) => {
@@ -326,11 +328,8 @@ impl Dispatcher {
     fn block(&mut self, number: &PhoneNumberId, reason: &FailureReason, detail: &str, now: Now) {
         let desk = self.desk(number);
         let open = desk.open.clone();
-        if open.is_empty() {
-            let outcome = desk.line.restore_failed(detail.to_owned());
-            if desk.line.is_restoring() {
-                self.restored(number, outcome);
-            }
+        if open.is_empty() && desk.line.is_restoring() {
+            self.restore_failed(number, detail, None, now);
         }
         for slot in open {
             let record = self.record_mut(slot);
@@ -345,56 +344,6 @@ impl Dispatcher {
     fn is_waiting(&self, slot: Slot, number: &PhoneNumberId) -> bool {
         let agent = &self.record(slot).request.agent;
         self.desks.get(number).is_some_and(|desk| desk.is_waiting(slot, agent))
-    }
-
-    /// Gives the number back, a step at a time.
-    fn give_back(&mut self, number: &PhoneNumberId, now: Now) {
-        let desk = self.desk(number);
-        match desk.line.restore_step() {
-            RestoreStep::Nothing | RestoreStep::Wait { until: None } => {}
-            RestoreStep::Wait { until: Some(until) } => {
-                let told = std::mem::replace(&mut desk.delay_told, true);
-                self.wake_line_at(number, Some(until));
-                if !told {
-                    let after = until.since(now.monotonic);
-                    self.outbox.push(Effect::Tell(Notice::RestoreDelayed { number: number.clone(), after }));
-                }
-            }
-            RestoreStep::Read => {
-                desk.line.begin_compare(now.monotonic);
-                self.outbox.push(Effect::ReadNumber(number.clone()));
-            }
-            RestoreStep::Change(agent) => self.begin_change(number, agent, IntentKind::Restore, None, now),
-            RestoreStep::Done(outcome) => self.restored(number, outcome),
-        }
-    }
-
-    /// Settles what became of giving the number back. After a failure the journal still remembers whom it
-    /// belongs to.
-    pub(super) fn restored(&mut self, number: &PhoneNumberId, outcome: RestoreOutcome) {
-        let desk = self.desk(number);
-        desk.line.forget();
-        let closing = desk.closing.take();
-        match &outcome {
-            RestoreOutcome::Restored { .. } | RestoreOutcome::LeftAlone { .. } => {
-                self.commit(vec![Change::Forget(number.clone())], Release::Nothing);
-            }
-            RestoreOutcome::Failed { .. } => {}
-        }
-        self.outbox.push(Effect::Tell(Notice::InboundRestored { number: number.clone(), outcome: outcome.clone() }));
-        if let Some(slot) = closing {
-            if let Some(record) = self.calls.get_mut(&slot) {
-                record.restore = Some(outcome);
-            }
-            self.restored_for(slot);
-        }
-    }
-
-    /// Lets a call end that waited only for its number being given back.
-    fn restored_for(&mut self, slot: Slot) {
-        if self.calls.get(&slot).is_some_and(|record| record.step == Step::Restore) {
-            self.complete(slot);
-        }
     }
 
     /// Takes a call off its number: its dial is resolved.
@@ -412,28 +361,11 @@ impl Dispatcher {
         self.dirty.insert(number);
     }
 
-    /// Ends a call unless its number still has to be given back.
-    pub(super) fn conclude(&mut self, slot: Slot) {
-        let desk = self.desk_of(slot);
-        let waits = desk.closing == Some(slot) && desk.open.is_empty() && desk.line.remembered().is_some();
-        if waits {
-            let number = desk.line.id().clone();
-            self.record_mut(slot).step = Step::Restore;
-            self.dirty.insert(number);
-        } else {
-            self.complete(slot);
-        }
-    }
-
-    fn complete(&mut self, slot: Slot) {
+    pub(super) fn complete(&mut self, slot: Slot) {
         let number = self.desk_of(slot).line.number().cloned();
         let Some(mut record) = self.calls.remove(&slot) else { return };
         self.slots.remove(&record.request.id);
         record.number = number;
         self.outbox.push(Effect::Tell(Notice::Completed(Box::new(record.report()))));
     }
-}
-
-fn named(agent: Option<&AgentId>) -> String {
-    agent.map_or_else(|| "nobody".to_owned(), ToString::to_string)
 }

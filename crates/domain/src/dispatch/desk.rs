@@ -6,6 +6,7 @@ use crate::dispatch::effect::Slot;
 use crate::dispatch::session::{Limits, Session, Waiting, turn};
 use crate::ids::{AgentId, PhoneNumberId};
 use crate::line::Line;
+use crate::time::Instant;
 
 /// A line and the calls at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,7 +26,18 @@ pub(super) struct Desk {
     pub(super) served: Option<Slot>,
     /// The last call that wants the number given back.
     pub(super) closing: Option<Slot>,
-    /// Whether people were told that giving back has to wait.
+    /// How giving the number back goes.
+    pub(super) giving_back: GivingBack,
+}
+
+/// How giving a number back goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct GivingBack {
+    /// How often it has failed.
+    pub(super) tries: u32,
+    /// When it is tried again.
+    pub(super) not_before: Option<Instant>,
+    /// Whether people were told that it has to wait.
     pub(super) delay_told: bool,
 }
 
@@ -40,7 +52,7 @@ impl Desk {
             session: None,
             served: None,
             closing: None,
-            delay_told: false,
+            giving_back: GivingBack::default(),
         }
     }
 

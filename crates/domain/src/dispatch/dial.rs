@@ -54,9 +54,17 @@ impl Dispatcher {
 
     /// The journal has the intent: the dial may go out.
     pub(super) fn send_dial(&mut self, slot: Slot, now: Now) {
-        let Some(record) = self.calls.get_mut(&slot) else { return };
+        let Some(record) = self.calls.get(&slot) else { return };
         let Step::Intent(attempt, decided) = record.step.clone() else { return };
-        record.step = Step::Answer(Sent { attempt: attempt.clone(), at: now.monotonic, wall: now.wall });
+        let line = self.desks.get(&record.request.number).map(|desk| &desk.line);
+        if !line.is_some_and(|line| line.still_admits(&record.want(), now.monotonic, &self.policy)) {
+            self.assignment_lost(slot, attempt, now);
+            return;
+        }
+        let not_after = decided.after(record.request.policies.dial.send_within);
+        let record = self.record_mut(slot);
+        record.step = Step::Answer(Sent { attempt: attempt.clone(), at: now.monotonic, not_after, wall: now.wall });
+        let record = self.record(slot);
         let request = &record.request;
         let line = self.desks.get(&request.number).map(|desk| &desk.line);
         let provider = line.and_then(|line| line.number()).map(|number| number.provider.clone());
@@ -67,9 +75,25 @@ impl Dispatcher {
             provider: provider.unwrap_or_else(|| NumberProvider::Other("unknown".into())),
             to: request.to,
             options: request.options.clone(),
-            not_after: decided.after(request.policies.dial.send_within),
+            not_after,
         };
         self.outbox.push(Effect::PlaceCall(slot, Box::new(dial)));
+    }
+
+    /// What was learned while the journal wrote the intent says that the number may have another agent: nothing is
+    /// sent, and the assignment is made sure of again.
+    fn assignment_lost(&mut self, slot: Slot, attempt: AttemptId, now: Now) {
+        let (kind, detail) = (FailureKind::TooLate, "the number's assignment has to be confirmed again".to_owned());
+        let record = self.record(slot);
+        if record.sends >= record.request.policies.dial.sends_max {
+            self.write(slot, CallEvent::DialFailed { attempt: attempt.clone(), kind, detail }, now);
+            self.dial_resolved(slot, &attempt, now);
+            self.end(slot, now);
+            return;
+        }
+        self.write(slot, CallEvent::DialNotExecuted { attempt: attempt.clone(), kind, detail }, now);
+        self.dial_resolved(slot, &attempt, now);
+        self.queue(slot, now);
     }
 
     pub(super) fn dial_answered(
@@ -182,7 +206,7 @@ impl Dispatcher {
     /// Nobody knows whether the dial was executed: its number stays pinned, its permit stays out, and it is
     /// looked up until it is found or the window ends. It is never sent again.
     pub(super) fn doubt(&mut self, slot: Slot, sent: Sent, cause: DoubtCause, detail: String, now: Now) {
-        let held_until = sent.at.after(self.policy.lateness);
+        let held_until = sent.at.max(sent.not_after).after(self.policy.lateness);
         let number = self.record(slot).request.number.clone();
         let desk = self.desk(&number);
         desk.in_flight.remove(&slot);

@@ -19,6 +19,7 @@ mod effect;
 mod journal;
 mod proof;
 mod record;
+mod restore;
 mod session;
 mod stop;
 #[cfg(test)]
@@ -117,8 +118,8 @@ impl Dispatcher {
         self.wake(now);
         match input {
             Input::Submit(request) => self.submit(*request, now),
-            Input::KnowAgent(profile) => self.agents.know(profile, now.monotonic),
-            Input::KnowNumber(number) => self.desk(&number.id.clone()).line.know(number, now.monotonic),
+            Input::KnowAgent(profile, sent) => self.agents.know(profile, sent),
+            Input::KnowNumber(number, sent) => self.desk(&number.id.clone()).line.know(number, sent),
             Input::Cancel(call) => self.cancel(&call, now),
             Input::Interrupt => self.interrupt(now),
             Input::Abandon => self.abandon(now),
@@ -148,10 +149,10 @@ impl Dispatcher {
         Some(Deadline { at: *at, why })
     }
 
-    /// Whether every call has ended with all that belongs to it, and no number is being changed.
+    /// Whether every call has ended with all that belongs to it, and every number is as it is to be left.
     pub fn is_idle(&self) -> bool {
-        let changing = self.desks.values().any(|desk| desk.line.change().is_some());
-        self.calls.is_empty() && (!changing || self.stopping == Stopping::Abandoned)
+        let busy = |desk: &Desk| desk.line.change().is_some() || desk.line.owes_restore();
+        self.calls.is_empty() && (self.stopping == Stopping::Abandoned || !self.desks.values().any(busy))
     }
 
     /// Whether a call of this id is in the dispatcher.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::flow::{AssignmentOutcome, CallState, FailureReason};
+use crate::flow::{AssignmentOutcome, CallState, FailureReason, Proof};
 use crate::ids::AttemptId;
 use crate::line::Want;
 use crate::notice::{CallReport, RestoreOutcome};
@@ -83,6 +83,8 @@ impl Step {
 pub(super) struct Sent {
     pub(super) attempt: AttemptId,
     pub(super) at: Instant,
+    /// Its first byte does not leave after this.
+    pub(super) not_after: Instant,
     pub(super) wall: Timestamp,
 }
 
@@ -98,6 +100,8 @@ pub(super) struct Doubt {
 /// The reads of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Proving {
+    /// The most that any read has said.
+    pub(super) best: Proof,
     pub(super) since: Instant,
     pub(super) done: u32,
     pub(super) due: Option<Instant>,

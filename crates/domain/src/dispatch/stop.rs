@@ -4,7 +4,7 @@ use crate::dispatch::Dispatcher;
 use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::record::Step;
 use crate::error::FailureKind;
-use crate::flow::{CallEvent, DoubtCause, Proof, WithdrawReason};
+use crate::flow::{CallEvent, DoubtCause, WithdrawReason};
 use crate::ids::{CallId, PhoneNumberId};
 use crate::time::Now;
 
@@ -67,10 +67,11 @@ impl Dispatcher {
         self.interrupt(now);
         self.stopping = Stopping::Abandoned;
         for slot in self.all_calls() {
-            match self.record(slot).step {
+            match &self.record(slot).step {
                 Step::Evidence(_) => self.give_up(slot, now),
-                Step::Proof(_) => {
-                    self.write(slot, CallEvent::ProofRead { proof: Proof::Absent }, now);
+                Step::Proof(proving) => {
+                    let proof = proving.best.clone();
+                    self.write(slot, CallEvent::ProofRead { proof }, now);
                     self.conclude(slot);
                 }
                 Step::Verification
@@ -86,7 +87,7 @@ impl Dispatcher {
         let numbers: Vec<PhoneNumberId> = self.desks.keys().cloned().collect();
         for number in numbers {
             let desk = self.desk(&number);
-            if desk.line.remembered().is_some() {
+            if desk.line.owes_restore() {
                 let detail = "the dispatcher was stopped before the number was given back".to_owned();
                 let outcome = desk.line.restore_failed(detail);
                 self.restored(&number, outcome);

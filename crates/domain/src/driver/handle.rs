@@ -7,12 +7,13 @@ use crate::ids::CallId;
 use crate::notice::CallReport;
 use crate::ports::{AgentProfile, Number};
 use crate::request::CallRequest;
+use crate::time::Instant;
 
 /// What a handle asks of its driver.
 pub(super) enum Command {
     Submit(Box<CallRequest>, oneshot::Sender<CallReport>),
-    KnowAgent(AgentProfile),
-    KnowNumber(Number),
+    KnowAgent(AgentProfile, Instant),
+    KnowNumber(Number, Instant),
     Cancel(CallId),
     Interrupt,
     Abandon,
@@ -44,10 +45,11 @@ impl Handle {
         Self { commands }
     }
 
-    /// Hands over what was read a moment ago.
+    /// Hands over what was read by somebody else. What the driver knows better stays.
     pub fn know(&self, known: Known) {
-        let agents = known.agents.into_iter().map(Command::KnowAgent);
-        for command in agents.chain(known.numbers.into_iter().map(Command::KnowNumber)) {
+        let sent = known.sent;
+        let agents = known.agents.into_iter().map(|agent| Command::KnowAgent(agent, sent));
+        for command in agents.chain(known.numbers.into_iter().map(|number| Command::KnowNumber(number, sent))) {
             self.send(command);
         }
     }

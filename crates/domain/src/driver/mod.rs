@@ -77,6 +77,8 @@ pub struct Known {
     pub agents: Vec<AgentProfile>,
     /// Numbers that were read a moment ago.
     pub numbers: Vec<Number>,
+    /// When the first of these reads was sent, by the clock of the driver's ports: so old is what they say.
+    pub sent: Instant,
 }
 
 /// Places one call from beginning to end: a driver with one call.
@@ -184,8 +186,10 @@ impl Driver {
                     self.reports.insert(request.id.clone(), report);
                     return Some(Input::Submit(request));
                 }
-                Poll::Ready(Some(Command::KnowAgent(agent))) => return Some(Input::KnowAgent(agent)),
-                Poll::Ready(Some(Command::KnowNumber(number))) => return Some(Input::KnowNumber(number)),
+                Poll::Ready(Some(Command::KnowAgent(agent, sent))) => return Some(Input::KnowAgent(agent, sent)),
+                Poll::Ready(Some(Command::KnowNumber(number, sent))) => {
+                    return Some(Input::KnowNumber(number, sent));
+                }
                 Poll::Ready(Some(Command::Cancel(call))) => return Some(Input::Cancel(call)),
                 Poll::Ready(Some(Command::Interrupt)) => return Some(Input::Interrupt),
                 Poll::Ready(Some(Command::Abandon)) => {

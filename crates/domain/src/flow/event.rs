@@ -113,6 +113,8 @@ pub enum WithdrawReason {
     ShutDown,
     /// The journal did not take an intent.
     Journal,
+    /// The journal has events of this call that are not ours: another process has it, and may dial it.
+    Superseded,
 }
 
 /// What happened to a call.

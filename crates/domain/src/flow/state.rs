@@ -76,7 +76,8 @@ pub(super) struct Found {
 }
 
 fn failed(stage: Stage, reason: FailureReason, detail: &str) -> Failed {
-    let failure = Failure { stage, reason, dialed: Dialed::No, detail: detail.to_owned() };
+    let dialed = if reason == FailureReason::Superseded { Dialed::Unknown } else { Dialed::No };
+    let failure = Failure { stage, reason, dialed, detail: detail.to_owned() };
     Failed { failure, open: None, conversation: None }
 }
 

@@ -127,6 +127,7 @@ fn withdrawn(reason: WithdrawReason) -> FailureReason {
         WithdrawReason::Cancelled => FailureReason::Cancelled,
         WithdrawReason::ShutDown => FailureReason::ShutDown,
         WithdrawReason::Journal => FailureReason::Journal,
+        WithdrawReason::Superseded => FailureReason::Superseded,
     }
 }
 

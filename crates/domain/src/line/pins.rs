@@ -39,7 +39,7 @@ impl Pins {
     }
 
     /// The last of the unresolved requests, where there are any.
-    pub(super) fn all(&self) -> Option<Obstacle> {
+    pub(super) fn any(&self) -> Option<Obstacle> {
         last(self.0.values())
     }
 

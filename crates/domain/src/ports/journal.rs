@@ -58,6 +58,7 @@ pub struct Intent {
 
 /// One change within an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Change {
     /// Adds events to a call whose history ends at version `expected` (0 for a new call).
     Append {
@@ -86,6 +87,7 @@ pub enum Change {
 
 /// Changes that are written together or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
     /// The changes, applied in this order.
     pub changes: Vec<Change>,
