@@ -1,4 +1,5 @@
 //! Whole flows per second over the in-memory provider, on one core and without waiting: what the core itself costs.
+//! What a world and a journal full of calls take to be thrown away is not measured: a process does that once.
 //! `cargo bench -p partyline-tests --bench flows`
 
 use std::sync::Arc;
@@ -62,6 +63,7 @@ fn one_call_at_a_time(bencher: divan::Bencher<'_, '_>, proof: &str) {
                 let report = clock::run(&time, place(ports.clone(), request, Known::default(), Arc::new(Unobserved)));
                 assert_eq!(report.state.name(), "Initiated");
             }
+            ports
         },
     );
 }
@@ -78,12 +80,13 @@ fn through_one_driver(bencher: divan::Bencher<'_, '_>, proof: &str) {
     };
     bencher.counter(divan::counter::ItemsCount::new(CALLS)).with_inputs(inputs).bench_values(
         |(time, ports, requests)| {
-            let (driver, handle) = Driver::new(ports, LinePolicy::default(), Arc::new(Unobserved));
+            let (driver, handle) = Driver::new(ports.clone(), LinePolicy::default(), Arc::new(Unobserved));
             for request in requests {
                 handle.submit(request).expect("the driver is there");
             }
             drop(handle);
             clock::run(&time, driver.run());
+            ports
         },
     );
 }

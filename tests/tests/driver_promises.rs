@@ -326,6 +326,10 @@ impl System {
         for (call, report) in &heard.reports {
             assert!(report.state.is_terminal(), "U3: {call} is {}", report.state.name());
         }
+        if !model.outsider {
+            let left = heard.restores.iter().find(|outcome| matches!(outcome, RestoreOutcome::LeftAlone { .. }));
+            assert!(left.is_none(), "U8: nobody else changed the number, and yet {left:?}");
+        }
         let wanted = self.requests.values().all(|request| request.policies.after_call == AfterCall::Restore);
         let done = heard.restores.iter().all(|outcome| matches!(outcome, RestoreOutcome::Restored { .. }));
         if wanted && done && !model.outsider {

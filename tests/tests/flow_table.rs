@@ -63,7 +63,7 @@ fn events() -> Vec<(&'static str, CallEvent)> {
         ("CallInitiated (answer)", found(FoundBy::Answer, 1)),
         ("CallInitiated (look-up)", found(FoundBy::LookUp, 1)),
         ("CallInitiated (look-up, another dial)", found(FoundBy::LookUp, 2)),
-        ("LookUpsEnded", CallEvent::LookUpsEnded { attempt: attempt(1) }),
+        ("LookUpsEnded", CallEvent::LookUpsEnded { attempt: attempt(1), detail: detail() }),
         ("CallWithdrawn", CallEvent::CallWithdrawn { reason: WithdrawReason::Cancelled, detail: detail() }),
         ("ProofRead", CallEvent::ProofRead { proof: Proof::Matches { complete: true } }),
     ]

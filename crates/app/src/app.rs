@@ -13,7 +13,8 @@ use crate::env_vars::{self, Environment};
 use crate::errors::AppError;
 use crate::exit::Exit;
 use crate::logging;
-use crate::printer::{Printer, without_numbers};
+use crate::mask::masked;
+use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::system::SystemClock;
@@ -56,7 +57,7 @@ fn refused(error: &clap::Error) -> Exit {
         return Exit::Success;
     }
     let plain = error.render().to_string();
-    let hidden = without_numbers(&plain);
+    let hidden = masked(&plain);
     if hidden == plain {
         let _ = error.print();
     } else {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use partyline_domain::Ports;
 use partyline_domain::ports::{AgentProfile, Ids, MemoryJournal, Number, NumberProvider, Provider, Unlimited};
+use partyline_domain::{Now, Ports, Timestamp};
 use partyline_elevenlabs_adapter::{ApiKey, BaseUrl, ElevenLabs, Settings as AdapterSettings, SetupError};
 use partyline_fake_adapter::emulator::{EmulatorError, Key};
 use partyline_fake_adapter::{Emulator, EmulatorConfig, FaultRule, RunningEmulator};
@@ -69,6 +69,11 @@ impl World {
     pub(crate) fn request_counter(&self) -> Box<dyn Fn() -> u32 + Send + Sync> {
         let adapter = Arc::clone(&self.adapter);
         Box::new(move || adapter.requests())
+    }
+
+    /// The provider's clock when it answered last, and ours when that answer came.
+    pub(crate) fn server_date(&self) -> Option<(Timestamp, Now)> {
+        self.adapter.server_date()
     }
 
     /// Ids of new calls and runs.

@@ -15,6 +15,7 @@ use crate::printer::milliseconds;
 /// Logs one call.
 pub(crate) struct CallLog {
     requests: Box<dyn Fn() -> u32 + Send + Sync>,
+    sandbox: bool,
     request: OnceLock<CallRequest>,
 }
 
@@ -25,9 +26,9 @@ macro_rules! log_event {
 }
 
 impl CallLog {
-    /// A log that asks `requests` how many have been sent.
-    pub(crate) fn new(requests: Box<dyn Fn() -> u32 + Send + Sync>) -> Self {
-        Self { requests, request: OnceLock::new() }
+    /// A log that asks `requests` how many have been sent, of a call that is placed in a `sandbox` or not.
+    pub(crate) fn new(requests: Box<dyn Fn() -> u32 + Send + Sync>, sandbox: bool) -> Self {
+        Self { requests, sandbox, request: OnceLock::new() }
     }
 
     /// Logs what the core tells.
@@ -77,6 +78,16 @@ impl CallLog {
                 outcome = outcome.as_str(),
                 next_ms = next.map(milliseconds),
             ),
+            Notice::RecordUnread { call, detail } => {
+                log_event!(warn, "proof_unread", call, detail = detail.as_str());
+            }
+            Notice::NumberQuarantined { call, number, seen } => log_event!(
+                error,
+                "phone_number_quarantined",
+                call,
+                phone_number_id = %number,
+                agent_id = seen.as_ref().map(partyline_domain::AgentId::as_str),
+            ),
             Notice::InboundRestored { number, outcome } => restored(number.as_str(), outcome),
             Notice::RestoreDelayed { number, after } => tracing::warn!(
                 target: "partyline::call",
@@ -99,6 +110,7 @@ impl CallLog {
                     agent_id = %request.agent,
                     phone_number_id = %request.number,
                     to = %request.to,
+                    sandbox = self.sandbox.then_some(true),
                 );
                 // A second request would be a second call, and there is one log for each.
                 let _ = self.request.set(request.clone());
@@ -190,11 +202,13 @@ pub(crate) fn failed_early(
     call: &CallId,
     agent: &str,
     to: Option<PhoneNumber>,
+    sandbox: bool,
     error: &AppError,
     requests: u32,
     elapsed_ms: u64,
 ) {
-    log_event!(info, "call_attempt", call, agent, to = to.map(|to| to.to_string()).as_deref());
+    let to = to.map(|to| to.to_string());
+    log_event!(info, "call_attempt", call, agent, to = to.as_deref(), sandbox = sandbox.then_some(true));
     log_event!(
         info,
         "call_failed",

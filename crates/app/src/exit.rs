@@ -56,7 +56,7 @@ impl Exit {
                 Dialed::Unknown | Dialed::Yes => Self::Unknown,
             },
             FailureReason::Cancelled | FailureReason::ShutDown => Self::Interrupted,
-            FailureReason::OutcomeUnknown => Self::Unknown,
+            FailureReason::OutcomeUnknown | FailureReason::Superseded => Self::Unknown,
             FailureReason::AgentNotFound
             | FailureReason::AgentArchived
             | FailureReason::NumberNotFound
@@ -85,9 +85,10 @@ impl Exit {
     }
 }
 
-/// Whether proof was required and never came.
+/// Whether proof was required and never came, or never named all three: agent, number and callee.
 pub(crate) fn is_unproven(report: &CallReport) -> bool {
-    report.request.policies.proof == ProofPolicy::Required && matches!(report.proof(), None | Some(Proof::Absent))
+    let lacks = matches!(report.proof(), None | Some(Proof::Absent | Proof::Matches { complete: false }));
+    report.request.policies.proof == ProofPolicy::Required && lacks
 }
 
 impl From<Exit> for ExitCode {

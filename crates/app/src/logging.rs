@@ -1,6 +1,7 @@
-//! Log lines on stderr: as text for people, or as flat JSON objects for programs.
+//! Log lines on stderr: as text for people, or as flat JSON objects for programs. Texts in them are masked like
+//! everything else on stderr; figures and the provider's ids are left as they are.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::io::{IsTerminal as _, Write as _};
 
 use partyline_domain::Timestamp;
@@ -12,14 +13,23 @@ use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
 use crate::cli::LogFormat;
 use crate::env_vars::{self, Environment};
 use crate::errors::AppError;
+use crate::mask::masked;
 use crate::system::SystemClock;
+
+/// Fields that hold ids made by us or the provider. They stay whole: without them no call could be found again.
+const IDS: [&str; 5] = ["call_id", "conversation_id", "provider_call_id", "attempt_id", "request_id"];
+/// Fields that hold ids as a user may have written them: whole too, but for one that is no more than digits.
+const NAMED_IDS: [&str; 2] = ["agent_id", "phone_number_id"];
 
 /// Begins to log.
 ///
@@ -36,7 +46,8 @@ pub(crate) fn start(
         LogFormat::Json => Box::new(FlatJson { clock }),
         LogFormat::Text => {
             let colours = std::io::stderr().is_terminal() && environment.get(env_vars::NO_COLOR).is_none();
-            Box::new(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).compact())
+            let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).compact();
+            Box::new(layer.fmt_fields(TextFields))
         }
     };
     let result = match environment.get(env_vars::RUST_LOG) {
@@ -82,6 +93,12 @@ impl Fields {
             None => self.0.push((name, value)),
         }
     }
+
+    fn put_text(&mut self, name: &'static str, text: &str) {
+        let is_id = IDS.contains(&name) || NAMED_IDS.contains(&name) && text.contains(char::is_alphabetic);
+        let shown = if is_id { text.into() } else { masked(text) };
+        self.put(name, Value::from(shown));
+    }
 }
 
 impl Visit for Fields {
@@ -102,11 +119,39 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field.name(), Value::from(value));
+        self.put_text(field.name(), value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.put(field.name(), Value::from(format!("{value:?}")));
+        self.put_text(field.name(), &format!("{value:?}"));
+    }
+}
+
+/// Writes fields as `name=value`, the message without its name.
+struct TextFields;
+
+impl<'writer> FormatFields<'writer> for TextFields {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
+        let mut recorded = Fields::default();
+        fields.record(&mut recorded);
+        for (index, (name, value)) in recorded.0.iter().enumerate() {
+            if index > 0 {
+                writer.write_char(' ')?;
+            }
+            match value {
+                Value::String(text) if *name == "message" => writer.write_str(text)?,
+                Value::String(text) if !text.is_empty() && !text.contains([' ', '"', '=', '\n']) => {
+                    write!(writer, "{name}={text}")?;
+                }
+                Value::Null
+                | Value::Bool(_)
+                | Value::Number(_)
+                | Value::String(_)
+                | Value::Array(_)
+                | Value::Object(_) => write!(writer, "{name}={value}")?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -208,6 +253,20 @@ mod tests {
         fields.put("route", Value::from("outer"));
         fields.put("route", Value::from("inner"));
         assert_eq!(fields.0, [("route", Value::from("inner"))]);
+    }
+
+    #[test]
+    fn texts_are_masked_and_ids_and_figures_are_not() {
+        let mut fields = Fields::default();
+        fields.put_text("agent_name", "Desk +12025550123");
+        fields.put_text("phone_number_id", "2025550123");
+        fields.put_text("agent_id", "F8y2 12025550123");
+        fields.put_text("provider_call_id", "12025550123");
+        fields.put("after_ms", Value::from(12_025_550_123_u64));
+        let line = example(&fields);
+        assert!(line.contains("\"agent_name\":\"Desk +1***0123\""), "{line}");
+        assert!(line.contains("\"phone_number_id\":\"20***0123\",\"agent_id\":\"F8y2 12025550123\""), "{line}");
+        assert!(line.contains("\"provider_call_id\":\"12025550123\",\"after_ms\":12025550123"), "{line}");
     }
 
     #[test]

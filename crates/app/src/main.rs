@@ -10,6 +10,7 @@ mod errors;
 mod events;
 mod exit;
 mod logging;
+mod mask;
 mod printer;
 mod resolve;
 mod settings;

@@ -1,4 +1,5 @@
-//! All printing: data to stdout, everything else to stderr, colours only where they are wanted.
+//! All printing: data to stdout, everything else to stderr, colours only where they are wanted. Data is whole;
+//! on stderr no phone number is.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -11,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::LogFormat;
 use crate::errors::AppError;
+use crate::mask::masked;
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -33,6 +35,7 @@ pub(crate) struct Printer {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mark {
     Ok,
+    Note,
     Warn,
     Fail,
 }
@@ -47,6 +50,11 @@ impl Printer {
     /// Whether data is printed as JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether log events take the place of the step lines.
+    pub(crate) fn logs_json(&self) -> bool {
+        self.log_format == LogFormat::Json
     }
 
     /// How long the command has been running, in whole milliseconds.
@@ -71,6 +79,7 @@ impl Printer {
     pub(crate) fn step(&self, text: &str) {
         if self.log_format == LogFormat::Text {
             let seconds = self.clock.now().monotonic.since(self.started).as_secs_f64();
+            let text = masked(text);
             write(&mut anstream::stderr().lock(), &format!("{DIM}{seconds:>6.2} s{DIM:#}  {text}"));
         }
     }
@@ -78,7 +87,7 @@ impl Printer {
     /// Something a person should know, on stderr.
     pub(crate) fn note(&self, text: &str) {
         match self.log_format {
-            LogFormat::Text => write(&mut anstream::stderr().lock(), &format!("{CYAN}note:{CYAN:#} {text}")),
+            LogFormat::Text => write(&mut anstream::stderr().lock(), &format!("{CYAN}note:{CYAN:#} {}", masked(text))),
             LogFormat::Json => tracing::info!(target: "partyline::note", event = "note", "{text}"),
         }
     }
@@ -86,7 +95,9 @@ impl Printer {
     /// Something a person should worry about, on stderr.
     pub(crate) fn warn(&self, text: &str) {
         match self.log_format {
-            LogFormat::Text => write(&mut anstream::stderr().lock(), &format!("{YELLOW}warning:{YELLOW:#} {text}")),
+            LogFormat::Text => {
+                write(&mut anstream::stderr().lock(), &format!("{YELLOW}warning:{YELLOW:#} {}", masked(text)));
+            }
             LogFormat::Json => tracing::warn!(target: "partyline::note", event = "warning", "{text}"),
         }
     }
@@ -112,6 +123,7 @@ impl Printer {
     pub(crate) fn check(&self, mark: Mark, subject: &str, text: &str, remedy: Option<&str>) {
         let (style, word) = match mark {
             Mark::Ok => (GREEN, "ok  "),
+            Mark::Note => (CYAN, "note"),
             Mark::Warn => (YELLOW, "warn"),
             Mark::Fail => (RED, "fail"),
         };
@@ -140,14 +152,12 @@ fn joined(lines: &[String]) -> Option<String> {
 
 /// An error for people.
 fn rendered(error: &AppError) -> String {
-    let mut text = format!("{RED}error:{RED:#} {}\n", error.message);
+    let mut text = format!("{RED}error:{RED:#} {}\n", masked(&error.message));
     for line in error.effect.into_iter().chain(error.details.iter().map(String::as_str)) {
-        text.push_str("  ");
-        text.push_str(line);
-        text.push('\n');
+        let _ = writeln!(text, "  {}", masked(line));
     }
     for hint in &error.hints {
-        let _ = writeln!(text, "{CYAN}hint:{CYAN:#} {hint}");
+        let _ = writeln!(text, "{CYAN}hint:{CYAN:#} {}", masked(hint));
     }
     text
 }
@@ -157,44 +167,11 @@ fn write(stream: &mut impl Write, text: &str) {
     let _ = writeln!(stream, "{text}").and_then(|()| stream.flush());
 }
 
-/// Hides what looks like a phone number in a text that repeats the user's words. Digits that are part of a
-/// word, as in an id, are left alone.
-pub(crate) fn without_numbers(text: &str) -> String {
-    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | ' ' | '-' | '.' | '(' | ')' | '/');
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c.is_ascii_digit() || c == '+') {
-        let (before, run) = rest.split_at(start);
-        let end = run.find(|c| !is_part(c)).unwrap_or(run.len());
-        let (run, after) = run.split_at(end);
-        out.push_str(before);
-        let beside_word = out.ends_with(is_word) || after.starts_with(is_word);
-        if !beside_word && run.chars().filter(char::is_ascii_digit).count() >= 7 {
-            out.push_str("***");
-        } else {
-            out.push_str(run);
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn numbers_in_repeated_words_are_hidden() {
-        assert_eq!(without_numbers("unexpected argument '+1 (202) 555-0123' found"), "unexpected argument '***' found");
-        assert_eq!(without_numbers("invalid value '12025550123' for"), "invalid value '***' for");
-        assert_eq!(without_numbers("1 to 999 seconds, not 1000"), "1 to 999 seconds, not 1000");
-        assert_eq!(without_numbers("tip: use '--to'"), "tip: use '--to'");
-        assert_eq!(without_numbers("no agent \"agent_0123456789\""), "no agent \"agent_0123456789\"");
-    }
 
     #[test]
     fn an_error_tells_what_happened_then_what_to_do() {

@@ -3,19 +3,23 @@
 //! Aliases and number ids need no request: the core verifies them anyway. As soon as one side must ask the
 //! provider, the other side is read at the same time, and the core is given both.
 
+use std::ops::RangeInclusive;
+
 use partyline_domain::flow::Stage;
-use partyline_domain::ports::{AgentProfile, Number, NumberProvider, PAGE_SIZE_MAX, PageRequest, Provider};
-use partyline_domain::{AgentId, FailureKind, Known, PhoneNumber, PhoneNumberId, ProviderError};
+use partyline_domain::ports::{AgentProfile, Clock as _, Number, NumberProvider, PAGE_SIZE_MAX, PageRequest, Provider};
+use partyline_domain::{AgentId, FailureKind, InvalidPhoneNumber, Known, PhoneNumber, PhoneNumberId, ProviderError};
 
 use crate::errors::AppError;
 use crate::exit::Exit;
-use crate::printer::without_numbers;
 use crate::settings::Settings;
+use crate::system::SystemClock;
 
 /// How many agents an error lists at most.
 const LISTED_MAX: usize = 100;
 /// How many pages of agents are read at most; a provider that never ends its list must not hold us for ever.
 const PAGES_MAX: usize = 200;
+/// How many digits an E.164 number may have, with or without its country code.
+const NUMBER_DIGITS: RangeInclusive<usize> = 7..=15;
 /// Below this likeness a suggestion would only confuse.
 const LIKENESS_MIN: f64 = 0.7;
 
@@ -32,6 +36,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) provider: &'a dyn Provider,
     pub(crate) settings: &'a Settings,
     pub(crate) host: &'a str,
+    pub(crate) clock: SystemClock,
 }
 
 /// What is known of a number before anybody is asked.
@@ -53,12 +58,13 @@ impl Resolver<'_> {
         if let (Some(agent), NumberPlan::Id(number)) = (alias, &plan) {
             return Ok(Resolved { agent: agent.clone(), number: number.clone(), known: Known::default() });
         }
+        let sent = self.clock.now().monotonic;
         let (profile, number) = tokio::join!(self.agent(agent), self.number_of_plan(plan));
         let (profile, number) = (profile?, number?);
         Ok(Resolved {
             agent: profile.id.clone(),
             number: number.id.clone(),
-            known: Known { agents: vec![profile], numbers: vec![number] },
+            known: Known { agents: vec![profile], numbers: vec![number], sent },
         })
     }
 
@@ -105,16 +111,15 @@ impl Resolver<'_> {
                     .hint("name the agent by its id, or give it an alias in the settings file")
                     .stage(Stage::Verify))
             }
-            [_] | [] => Err(self.unknown_agent(text, &all)),
+            [_] | [] => Err(self.unknown_agent(text, Ok(&all))),
         }
     }
 
-    /// The error for an agent that does not exist: what there is, nearest first.
-    pub(crate) fn unknown_agent(&self, text: &str, all: &[AgentProfile]) -> AppError {
-        let shown = without_numbers(text);
+    /// The error for an agent that does not exist: what there is, nearest first, or why that is not known.
+    pub(crate) fn unknown_agent(&self, text: &str, all: Result<&[AgentProfile], &str>) -> AppError {
         let message = match self.settings.agents.get(text) {
-            Some(id) => format!("no agent \"{shown}\": the provider knows no agent {id}, for which this alias stands"),
-            None => format!("no agent \"{shown}\": it is no alias, no agent id and no agent's name"),
+            Some(id) => format!("no agent \"{text}\": the provider knows no agent {id}, for which this alias stands"),
+            None => format!("no agent \"{text}\": it is no alias, no agent id and no agent's name"),
         };
         let mut error = AppError::new(Exit::NotVerified, "agent_not_found", message)
             .stage(Stage::Verify)
@@ -125,10 +130,11 @@ impl Resolver<'_> {
             error = error.detail("configured aliases:");
             error = error.details(aliases.iter().map(|(alias, id)| format!("  {alias} = {id}")));
         }
-        let ranked = ranked(text, all);
-        error = match ranked.len() {
-            0 => error.detail("the account has no agents"),
-            _ => error.detail("available agents:"),
+        let ranked = ranked(text, all.unwrap_or_default());
+        error = match all {
+            Err(why) => error.detail(format!("the list of agents could not be read: {why}")),
+            Ok([]) => error.detail("the account has no agents"),
+            Ok(_) => error.detail("available agents:"),
         };
         error = error.details(ranked.iter().take(LISTED_MAX).map(|agent| agent_line(agent)));
         if ranked.len() > LISTED_MAX {
@@ -145,10 +151,8 @@ impl Resolver<'_> {
     /// The error for an agent that the core did not find: reads what there is first.
     pub(crate) async fn unknown_agent_listed(&self, text: &str) -> AppError {
         match all_agents(self.provider).await {
-            Ok(all) => self.unknown_agent(text, &all),
-            Err(error) => self
-                .unknown_agent(text, &[])
-                .detail(format!("the list of agents could not be read: {}", error.detail())),
+            Ok(all) => self.unknown_agent(text, Ok(&all)),
+            Err(error) => self.unknown_agent(text, Err(error.detail())),
         }
     }
 
@@ -193,18 +197,19 @@ impl Resolver<'_> {
         if let Some(number) = numbers.get(text) {
             return Ok(NumberPlan::Id(number.id.clone()));
         }
-        if let Ok(number) = PhoneNumber::parse(text) {
-            return Ok(NumberPlan::Spelled(number));
-        }
         // The text is not repeated: it may be a phone number with a slip in it.
-        PhoneNumberId::parse(text).map(NumberPlan::Id).map_err(|why| {
-            AppError::usage(
-                "bad_number",
-                format!("the number to call from is no alias, no phone number and no id: {why}"),
-            )
-            .effect("nothing was dialled")
-            .hint("see the numbers with `partyline numbers`")
-        })
+        let wrong = |message: String| {
+            AppError::usage("bad_number", message)
+                .effect("nothing was dialled")
+                .hint("see the numbers with `partyline numbers`")
+        };
+        match spelled(text) {
+            Some(Ok(number)) => Ok(NumberPlan::Spelled(number)),
+            Some(Err(why)) => Err(wrong(why.to_string())),
+            None => PhoneNumberId::parse(text)
+                .map(NumberPlan::Id)
+                .map_err(|why| wrong(format!("the number to call from is no alias, no phone number and no id: {why}"))),
+        }
     }
 
     async fn number_of_plan(&self, plan: NumberPlan) -> Result<Number, AppError> {
@@ -216,7 +221,8 @@ impl Resolver<'_> {
             },
             NumberPlan::Spelled(wanted) => {
                 let all = self.provider.numbers().await.map_err(failed)?;
-                let same: Vec<&Number> = all.iter().filter(|number| number.caller_id.is(&wanted)).collect();
+                let same: Vec<&Number> =
+                    all.iter().filter(|number| number.caller_id.is(&wanted) == Some(true)).collect();
                 match same.as_slice() {
                     [only] => Ok((*only).clone()),
                     [] => Err(self.unknown_number(&wanted.to_string(), &all)),
@@ -277,6 +283,16 @@ impl Resolver<'_> {
     fn failed(&self, stage: Stage, doing: &str, error: &ProviderError) -> AppError {
         AppError::provider(stage, doing, error, self.host).effect("nothing was dialled")
     }
+}
+
+/// The phone number that a text is, or is meant to be; `None` for what can only be an id.
+fn spelled(text: &str) -> Option<Result<PhoneNumber, InvalidPhoneNumber>> {
+    let parsed = PhoneNumber::parse(text);
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let is_meant = text.starts_with('+')
+        || text.get(..4).is_some_and(|head| head.eq_ignore_ascii_case("tel:"))
+        || (NUMBER_DIGITS.contains(&digits) && !text.contains(|c: char| c.is_alphabetic() || c == '_'));
+    (parsed.is_ok() || is_meant).then_some(parsed)
 }
 
 /// Whether this version can place a call from a number.
@@ -360,6 +376,17 @@ mod tests {
         assert_eq!(nearest("xqzw", ["agents", "numbers", "call"]), None);
         assert_eq!(nearest("agent", ["agents", "numbers", "call"]), Some("agents"));
         assert_eq!(nearest("", ["agents"]), None);
+    }
+
+    #[test]
+    fn digits_are_meant_to_be_a_phone_number() {
+        for text in ["2025550100", "202-555-0100", "(202) 555 0100", "5550100", "+1x", "tel:555", "+1(0)2025550100"] {
+            assert!(spelled(text).is_some_and(|parsed| parsed.is_err()), "{text}");
+        }
+        assert!(spelled("+12025550100").is_some_and(|parsed| parsed.is_ok()));
+        for text in ["phnum_2025550100", "555010", "1234567890123456", "2025550100x", "main"] {
+            assert!(spelled(text).is_none(), "{text}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::Duration;
 
 use common::{CALLEE, Place, Provider};
@@ -53,6 +53,46 @@ fn a_second_signal_ends_the_looking() {
     common::send(&child, "-INT");
     let ran = place.finish(child);
     assert_eq!((ran.code, &ran.json()["dialed"]), (6, &serde_json::json!("unknown")));
+}
+
+#[test]
+fn a_number_that_is_not_given_back_for_want_of_patience_is_told() {
+    let provider = Provider::with_faults(&[]);
+    provider.reassign(0, Some(1));
+    let place = Place::with(&provider);
+    let mut child = place.spawn(&["call", "restaurant", "--to", CALLEE, "--after-call", "restore", "--settle", "30s"]);
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut said = String::new();
+    for text in ["the number is given back in", "interrupt again to give up"] {
+        while !said.contains(text) {
+            assert!(stderr.read_line(&mut said).expect("readable") > 0, "ended too early:\n{said}");
+        }
+        common::send(&child, "-INT");
+    }
+    stderr.read_to_string(&mut said).expect("readable");
+    let ran = place.finish(child);
+    assert_eq!((ran.code, provider.assigned(0)), (0, Some(provider.agent(0))), "{said}");
+    let told = format!("the number was NOT given back: it should be answered by {}", provider.agent(1));
+    assert!(ran.stdout.contains(&told), "{}", ran.stdout);
+    assert!(said.contains("warning: the number was NOT given back"), "{said}");
+}
+
+#[test]
+fn the_lists_of_an_error_message_can_be_interrupted() {
+    for (fault, alias, code, missing) in [
+        ("agents:slow-30s:*", "gone", 3, "the list of agents could not be read: interrupted"),
+        ("numbers:slow-30s:*", "hotel", 4, "no phone number phnum_gone in this account"),
+    ] {
+        let provider = Provider::with_faults(&[fault]);
+        let place = Place::with(&provider);
+        let file = provider.settings_file().replace("hairdresser = \"", "gone = \"x");
+        let id = provider.number(0).to_string();
+        place.write("partyline.toml", &if code == 4 { file.replace(&id, "phnum_gone") } else { file });
+        let ran = place.run_and_signal(&["call", alias, "--to", CALLEE, "-v"], "call_failed", "-INT");
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stderr.contains(missing), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("available"), "the list was not waited for:\n{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{KEY, Place, Provider};
+use common::{KEY, Place, Provider, Stub, http, number_json};
 use partyline_domain::ports::NumberProvider;
 use partyline_fake_adapter::WorldConfig;
 use partyline_fake_adapter::world::{AgentSpec, NumberSpec};
@@ -77,6 +77,50 @@ fn what_cannot_be_assigned_is_refused() {
 }
 
 #[test]
+fn a_change_in_doubt_is_sent_again() {
+    let provider = Provider::with_faults(&["assign:504-before:1"]);
+    let ran = shows!("numbers_assign_doubt", Place::with(&provider).run(&["numbers", "assign", "main", "hotel"]));
+    assert_eq!((ran.code, provider.assigned(0)), (0, Some(provider.agent(1))));
+}
+
+/// A provider that never answers a change clearly, and how it shows the number afterwards.
+fn doubtful(assigned_afterwards: Option<bool>) -> Stub {
+    let mut changes = 0;
+    let changes = std::sync::Mutex::new(move |request: &str| {
+        let found = |body| http("200 OK", &[], &body);
+        if request.starts_with("PATCH") {
+            changes += 1;
+            return http("503 Service Unavailable", &["Retry-After: 0"], &json!({ "detail": "try later" }));
+        }
+        if request.contains("/agents/") {
+            return found(json!({ "agent_id": "agent_h", "name": "Hotel" }));
+        }
+        match assigned_afterwards {
+            _ if changes == 0 => found(number_json(false)),
+            Some(assigned) => {
+                assert_eq!(changes, 4, "sent again three times");
+                found(number_json(assigned))
+            }
+            None => http("403 Forbidden", &[], &json!({ "detail": "no" })),
+        }
+    });
+    Stub::answering(move |request| changes.lock().expect("one thread")(request))
+}
+
+#[test]
+fn a_change_that_stays_in_doubt_is_looked_at() {
+    let arguments = ["numbers", "assign", "main", "hotel"];
+    let ran = shows!("numbers_assign_shown", doubtful(Some(true)).place().run(&arguments));
+    assert_eq!(ran.code, 0);
+    let ran = shows!("numbers_assign_unknown_outcome", doubtful(Some(false)).place().run(&arguments));
+    assert_eq!(ran.code, 4);
+    let ran = doubtful(None).place().run(&arguments);
+    assert!(ran.stderr.contains("the outcome of the change is unknown"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("phnum_1 could not be read again"), "{}", ran.stderr);
+    assert_eq!(ran.code, 4);
+}
+
+#[test]
 fn the_doctor_is_content() {
     let provider = Provider::with_faults(&[]);
     let place = Place::with(&provider);
@@ -84,11 +128,31 @@ fn the_doctor_is_content() {
     let ran = shows!("doctor_good_json", place.run(&["doctor", "--json"]));
     let checks = ran.json();
     let checks = checks.as_array().expect("an array");
-    assert!(checks.iter().all(|check| check["mark"] == json!("ok") || check["subject"] == json!("clock")));
-    assert_eq!(place.run(&["call", "hotel", "--to", common::CALLEE]).code, 0);
-    let checks = place.run(&["doctor", "--json"]).json();
-    let checks = checks.as_array().expect("an array");
-    assert!(checks.iter().all(|check| check["mark"] == json!("ok")), "now the clock can be compared: {checks:?}");
+    assert!(checks.iter().all(|check| check["mark"] == json!("ok") || check["subject"] == json!("permissions")));
+}
+
+#[test]
+fn the_doctor_compares_the_clocks() {
+    let doctor = |headers: &'static [&'static str]| {
+        let stub = Stub::answering(move |request| {
+            let body = if request.contains("/phone-numbers") {
+                json!([number_json(true)])
+            } else if request.contains("/conversations") {
+                json!({ "conversations": [], "has_more": false })
+            } else if request.contains("/summaries") {
+                json!({ "agent_h": { "status": "success", "data": { "agent_id": "agent_h", "name": "Hotel" } } })
+            } else {
+                json!({ "agents": [], "has_more": false })
+            };
+            http("200 OK", headers, &body)
+        });
+        stub.place().run(&["doctor"])
+    };
+    let ran = doctor(&["Date: Thu, 01 Jan 2026 00:00:00 GMT"]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    assert!(ran.stdout.contains("s ahead of the provider\n        -> set the clock by NTP"), "{}", ran.stdout);
+    let ran = doctor(&[]);
+    assert!(ran.stdout.contains("not compared: the provider's answers carry no date"), "{}", ran.stdout);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{CALLEE, Place, Provider};
+use common::{CALLEE, Place, Provider, Stub, http, number_json};
 use serde_json::json;
 
 fn call(place: &Place, more: &[&str]) -> common::Ran {
@@ -141,6 +141,20 @@ fn a_number_that_cannot_be_given_back_is_told() {
     provider.reassign(0, Some(1));
     let ran = shows!("not_restored", call(&Place::with(&provider), &["--after-call", "restore"]));
     assert_eq!(ran.code, 0, "the call itself went well");
+    assert_eq!(provider.assigned(0), Some(provider.agent(0)), "it was really not given back");
+    let hotel = provider.agent(1).to_string();
+    for (faults, code) in [(&["assign:403:*@1"][..], 0), (&["assign:403:*@1", "dial:refused:*"], 5)] {
+        let provider = Provider::with_faults(faults);
+        provider.reassign(0, Some(1));
+        let place = Place::with(&provider);
+        let ran = call(&place, &["--after-call", "restore", "--json", "--log-format", "json"]);
+        assert_eq!((ran.code, &ran.json()["after_call"]["outcome"]), (code, &json!("failed")), "{}", ran.stderr);
+        assert_eq!(ran.json()["after_call"]["agent_id"], json!(hotel));
+        let log = ran.log();
+        let warning = log.iter().find(|line| line["event"] == json!("warning")).expect("warned");
+        let message = warning["message"].as_str().expect("a text");
+        assert!(message.contains("NOT given back") && message.contains(&hotel), "{message}");
+    }
 }
 
 #[test]
@@ -160,6 +174,7 @@ fn a_proof_that_names_another_agent() {
     let ran = shows!("misrouted_log", call(&place, &["--assignment", "never", "--log-format", "json", "--json"]));
     assert_eq!(ran.json()["proof"]["agent_id"], json!(provider.agent(1).as_str()));
     assert!(ran.events().contains(&"proof_mismatch".to_owned()));
+    assert!(ran.events().contains(&"phone_number_quarantined".to_owned()));
 }
 
 #[test]
@@ -168,6 +183,34 @@ fn a_required_proof_that_never_comes() {
     let place = Place::with(&provider);
     assert_eq!(shows!("unproven", call(&place, &["--proof", "required", "--lookup-window", "20ms"])).code, 6);
     assert_eq!(call(&place, &["--proof", "once"]).code, 0);
+    let provider = Provider::with_faults(&["conversation:403:*"]);
+    let ran = call(&Place::with(&provider), &["--proof", "once", "--log-format", "json"]);
+    assert!(ran.code == 0 && ran.events().contains(&"proof_unread".to_owned()), "{}", ran.stderr);
+}
+
+#[test]
+fn a_required_proof_that_never_becomes_complete() {
+    let stub = || {
+        Stub::answering(|request| {
+            let body = if request.contains("/conversations/") {
+                json!({ "conversation_id": "conv_1", "agent_id": "agent_h", "status": "initiated" })
+            } else if request.contains("/agents/") {
+                json!({ "agent_id": "agent_h", "name": "Hotel" })
+            } else if request.starts_with("POST") {
+                json!({ "success": true, "message": "ok", "conversation_id": "conv_1", "callSid": "CA1" })
+            } else {
+                number_json(true)
+            };
+            http("200 OK", &[], &body)
+        })
+    };
+    let arguments = ["call", "hotel", "--to", CALLEE, "--proof", "required", "--lookup-window", "20ms"];
+    let ran = shows!("proof_incomplete", stub().place().run(&arguments));
+    assert_eq!(ran.code, 6);
+    let ran = stub().place().run(&[&arguments[..], &["--json"]].concat());
+    let proof = &ran.json()["proof"];
+    assert_eq!((ran.code, &proof["verdict"], &proof["complete"]), (6, &json!("matches"), &json!(false)));
+    assert_eq!(stub().place().run(&["call", "hotel", "--to", CALLEE, "--proof", "once"]).code, 0);
 }
 
 #[test]

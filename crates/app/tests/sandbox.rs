@@ -38,6 +38,8 @@ fn the_log_has_the_eight_events_in_order() {
     let arguments = ["call", "hairdresser", "--to", CALLEE, "--sandbox", "--log-format", "json"];
     let ran = shows!("sandbox_log", Place::empty().run(&arguments));
     assert_eq!(ran.events(), EIGHT);
+    assert_eq!(ran.log().len(), EIGHT.len(), "nothing else is on stderr");
+    assert_eq!(ran.log()[0]["sandbox"], json!(true));
     assert!(ran.log().iter().all(|line| line.is_object() && line["timestamp"].is_string()));
     assert!(ran.log().iter().all(|line| line.as_object().is_some_and(|o| o.values().all(|v| !v.is_object()))), "flat");
 }
@@ -87,4 +89,8 @@ fn names_and_unknown_agents_work_as_outside() {
         shows!("sandbox_unknown", Place::empty().run(&["call", "restaurnt", "--to", CALLEE, "--sandbox", "--json"]));
     assert_eq!(ran.code, 3);
     assert_eq!(ran.json()["reason"], json!("agent_not_found"));
+    let ran = Place::empty().run(&["call", "x", "--to", CALLEE, "--sandbox", "--log-format", "json"]);
+    assert_eq!((&ran.log()[0]["event"], &ran.log()[0]["sandbox"]), (&json!("call_attempt"), &json!(true)));
+    let ran = Place::empty().run(&["call", "hotel", "--to", CALLEE, "--sandbox", "--log-format", "json", "--dry-run"]);
+    assert!(ran.stderr.contains("the provider is emulated"), "a dry run has no such event: {}", ran.stderr);
 }

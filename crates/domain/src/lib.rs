@@ -49,8 +49,8 @@
 //!
 //! # What is missing on purpose
 //! HTTP, SQL, files, the environment, randomness and runtimes. A check in the repository fails when one of
-//! them enters the dependency tree. The feature `serde` (off by default) makes requests, events and intents
-//! serialisable, for journals that outlive the process.
+//! them enters the dependency tree. The feature `serde` (off by default) makes requests, events, intents and
+//! journal entries serialisable, for journals that outlive the process.
 //!
 //! # Panics
 //! A panic is a bug of this crate. Input never causes one; every `expect` says why it holds.

@@ -82,6 +82,24 @@ pub enum Notice {
         /// When the next look-up is due, from now; `None` after the last.
         next: Option<Duration>,
     },
+    /// The provider's record of a conversation could not be read.
+    RecordUnread {
+        /// The call.
+        call: CallId,
+        /// Why not, for people.
+        detail: String,
+    },
+    /// The provider's record contradicts a call: another agent spoke, another number was used, or somebody else
+    /// was called. The number is not used again before it has been read. This is an alarm: somebody else may be
+    /// changing the number.
+    NumberQuarantined {
+        /// The call.
+        call: CallId,
+        /// The number.
+        number: PhoneNumberId,
+        /// The agent that the record names, where it is another.
+        seen: Option<AgentId>,
+    },
     /// A number will be given back, but not before a request that may still take effect no longer can.
     RestoreDelayed {
         /// The number.

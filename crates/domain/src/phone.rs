@@ -137,14 +137,14 @@ fn digits(text: &str, offset: usize) -> Result<String, InvalidPhoneNumber> {
     Ok(digits)
 }
 
-/// A number as a log may show it: its first two and its last four characters.
+/// A number as a log may show it: its first two and at most its last four characters, at least four of them hidden.
 pub(crate) fn redacted(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let count = text.chars().count();
     if count < 8 {
         return f.write_str("***");
     }
     let head: String = text.chars().take(2).collect();
-    let tail: String = text.chars().skip(count - 4).collect();
+    let tail: String = text.chars().skip(count - 4.min(count - 6)).collect();
     write!(f, "{head}***{tail}")
 }
 
@@ -198,9 +198,28 @@ impl CallerId {
         &self.0
     }
 
-    /// Whether this is the same number as `other`, whatever separators the provider writes.
-    pub fn is(&self, other: &PhoneNumber) -> bool {
-        PhoneNumber::parse(&self.0).is_ok_and(|parsed| parsed == *other)
+    /// Whether this is the same number as `other`, whatever separators the provider writes, also as the user of a SIP
+    /// address. `None` where it cannot be told: a SIP trunk may show any text, and a number without its country may
+    /// be the same.
+    ///
+    /// ```
+    /// use partyline_domain::{CallerId, PhoneNumber};
+    /// let callee = PhoneNumber::parse("+12025550123")?;
+    /// assert_eq!(CallerId::new("sip:+1-202-555-0123@trunk.example").is(&callee), Some(true));
+    /// assert_eq!(CallerId::new("+12025550124").is(&callee), Some(false));
+    /// assert_eq!(CallerId::new("2025550123").is(&callee), None);
+    /// # Ok::<(), partyline_domain::InvalidPhoneNumber>(())
+    /// ```
+    pub fn is(&self, other: &PhoneNumber) -> Option<bool> {
+        let text = self.0.trim();
+        let address = ["sip:", "sips:"].iter().find_map(|scheme| text.strip_prefix(scheme));
+        let user = address.map_or(text, |address| address.split(['@', ';']).next().unwrap_or(address));
+        if let Ok(number) = PhoneNumber::parse(user) {
+            return Some(number == *other);
+        }
+        // Without its plus the right number is known, but a wrong one is not.
+        let same = PhoneNumber::parse(&format!("+{user}")).is_ok_and(|number| number == *other);
+        same.then_some(true)
     }
 }
 
@@ -269,6 +288,25 @@ mod tests {
         let caller = CallerId::new("+12025550123");
         assert_eq!(format!("{caller} {caller:?}"), "+1***0123 CallerId(+1***0123)");
         assert_eq!(CallerId::new("12345").to_string(), "***");
+        assert_eq!(CallerId::new("+1202555").to_string(), "+1***55");
+    }
+
+    #[test]
+    fn only_another_international_number_is_another_callee() {
+        let callee = PhoneNumber::parse("+12025550123").expect("valid");
+        for (shown, same) in [
+            ("+1 202 555 0123", Some(true)),
+            ("12025550123", Some(true)),
+            ("sip:+12025550123@carrier.example;user=phone", Some(true)),
+            ("sips:12025550123@carrier.example", Some(true)),
+            ("+12025550124", Some(false)),
+            ("sip:+12025550124@carrier.example", Some(false)),
+            ("2025550123", None),
+            ("anonymous", None),
+            ("", None),
+        ] {
+            assert_eq!(CallerId::new(shown).is(&callee), same, "{shown}");
+        }
     }
 
     proptest! {

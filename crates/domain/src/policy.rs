@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::error::Remedy;
+
 /// When the number is assigned to the call's agent before the dial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -45,6 +47,7 @@ pub enum ProofPolicy {
 /// How a dial is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct DialPolicy {
     /// A dial whose first byte has not left this long after its intent was decided is dropped unsent.
     pub send_within: Duration,
@@ -105,6 +108,7 @@ impl DialPolicy {
 /// When a dial in doubt is looked up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct LookUpPolicy {
     /// The window: it starts with the doubt and ends with a last look-up.
     pub window: Duration,
@@ -175,19 +179,38 @@ pub struct LinePolicy {
     pub verified_for: Duration,
     /// An assignment whose first byte has not left this long after it was decided is dropped unsent.
     pub send_within: Duration,
+    /// The same for giving a number back, which relies on a comparison just before.
+    pub restore_within: Duration,
+    /// How many calls a driver may have that have not ended; more are refused at once.
+    pub calls_max: usize,
+    /// How many dials may be in flight on a number; at least 1.
+    pub in_flight_max: usize,
+    /// How many calls of one agent are served in a row at most while calls of other agents wait. `None`: those
+    /// that were queued when its turn began, which costs no capacity (`scheduling.md` 1.7).
+    pub quantum: Option<usize>,
     /// How many times an assignment without a clear answer is made for one call at most; it is idempotent in
     /// value, and the number stays pinned to its agent all the while.
     pub assign_sends_max: u32,
     /// The wait before the second of them; doubles with each further one, and is up to half as long again.
     pub assign_retry_delay: Duration,
+    /// The longest such wait that the provider may ask for; beyond it the assignment has failed.
+    pub assign_retry_delay_max: Duration,
 }
 
 impl LinePolicy {
-    /// The wait before the next assignment after `sent` without a clear answer; `None` where there is to be
-    /// no other. Jitter comes from `spread`, any number that differs between calls.
-    pub fn next_assign(&self, sent: u32, spread: u64) -> Option<Duration> {
+    /// How long after it was decided the first byte of an assignment may leave, or of a restore.
+    pub fn send_within(&self, restore: bool) -> Duration {
+        if restore { self.restore_within } else { self.send_within }
+    }
+
+    /// The wait before the next assignment after `sent` that failed; `None` where there is to be no other. Not
+    /// shorter than the other side asks for. Jitter comes from `spread`, any number that differs between calls.
+    pub fn next_assign(&self, sent: u32, remedy: Remedy, spread: u64) -> Option<Duration> {
         if sent >= self.assign_sends_max {
             return None;
+        }
+        if let Remedy::Retry { after: Some(after) } = remedy {
+            return (after <= self.assign_retry_delay_max).then_some(after.max(self.assign_retry_delay));
         }
         let delay = self.assign_retry_delay.saturating_mul(1 << sent.saturating_sub(1).min(16));
         let jitter = delay / 128 * u32::from(u8::try_from(spread % 64).unwrap_or(0));
@@ -205,8 +228,15 @@ impl Default for LinePolicy {
             verified_for: Duration::from_secs(300),
             // An adapter may repeat an assignment while this lasts; it is idempotent in value.
             send_within: Duration::from_secs(20),
+            // `scheduling.md` 4.3 no. 2.
+            restore_within: Duration::from_secs(2),
+            calls_max: 1_000_000,
+            // `scheduling.md` 2.4: 16 gives 33 times the throughput of one at a time.
+            in_flight_max: 16,
+            quantum: None,
             assign_sends_max: 3,
             assign_retry_delay: Duration::from_millis(500),
+            assign_retry_delay_max: Duration::from_secs(30),
         }
     }
 }

@@ -120,6 +120,9 @@ pub(crate) fn refusal(purpose: Purpose, answer: &Answer) -> ProviderError {
     let error = match verdict(purpose, answer, &body, &reason) {
         Verdict::Again => ProviderError::retryable(kind, answer.retry_after, detail),
         Verdict::Final => ProviderError::permanent(kind, detail),
+        Verdict::Doubt if may_go_away(purpose, answer.status) => {
+            ProviderError::in_doubt(kind, detail).with_retry_after(answer.retry_after)
+        }
         Verdict::Doubt => ProviderError::in_doubt(kind, detail),
     };
     let request_id = answer.request_id.clone().or(reason.request_id);
@@ -176,9 +179,18 @@ fn verdict(purpose: Purpose, answer: &Answer, body: &Body, reason: &Reason) -> V
     }
 }
 
+/// Whether a write in doubt is worth sending again once the core has seen to the doubt. Never so for a dial.
+fn may_go_away(purpose: Purpose, status: u16) -> bool {
+    match purpose {
+        Purpose::Assign => matches!(status, 408 | 429 | 500..=599),
+        Purpose::Read | Purpose::Dial => false,
+    }
+}
+
 /// Whether the body speaks of something else than the status does.
 fn contradicts(status: u16, body: &Body, reason: &Reason) -> bool {
-    let trouble = reason.names("internal_error") || reason.names("service_unavailable");
+    let words = ["internal_error", "service_unavailable", "upstream_service_error"];
+    let trouble = words.iter().any(|word| reason.names(word));
     body.has("success") || ((400..=499).contains(&status) && trouble)
 }
 

@@ -4,22 +4,22 @@
 //! Tests are in `tests/socket/`, against a raw socket.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
 use partyline_domain::ports::Clock;
-use partyline_domain::{Instant, Timestamp};
+use partyline_domain::{Instant, Now, Timestamp};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, info_span};
 use url::Url;
 
 use crate::classify::{Answer, Purpose, Transport};
 use crate::config::{ApiKey, BaseUrl, Settings};
-use crate::deadline::{self, SendInTime};
+use crate::deadline::{self, TimelyBody};
 
 /// The header that carries the key (`elevenlabs-api.md`, "Global").
 const KEY_HEADER: &str = "xi-api-key";
@@ -70,6 +70,7 @@ pub(crate) struct Client {
     key: ApiKey,
     clock: Arc<dyn Clock>,
     sent: AtomicU32,
+    server_date: Mutex<Option<(Timestamp, Now)>>,
     body_bytes_max: usize,
     redirects_max: u32,
 }
@@ -80,9 +81,10 @@ impl Client {
         if !base.is_https() && !base.is_loopback() && !settings.allow_insecure {
             return Err(SetupError::Insecure { host: base.host() });
         }
-        let http = http_client(settings, &clock).map_err(|error| SetupError::Client { why: root_cause(&error) })?;
+        let http = http_client(settings).map_err(|error| SetupError::Client { why: root_cause(&error) })?;
         let (body_bytes_max, redirects_max) = (settings.body_bytes_max, settings.redirects_max);
-        Ok(Self { http, base, key, clock, sent: AtomicU32::new(0), body_bytes_max, redirects_max })
+        let (sent, server_date) = (AtomicU32::new(0), Mutex::new(None));
+        Ok(Self { http, base, key, clock, sent, server_date, body_bytes_max, redirects_max })
     }
 
     pub(crate) fn base(&self) -> &BaseUrl {
@@ -95,6 +97,19 @@ impl Client {
 
     pub(crate) fn sent(&self) -> u32 {
         self.sent.load(Ordering::Relaxed)
+    }
+
+    /// The last `Date` that came, and when it came.
+    pub(crate) fn server_date(&self) -> Option<(Timestamp, Now)> {
+        *self.server_date.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_date(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|value| http_date(value.to_str().ok()?));
+        if let Some(date) = date {
+            let seen = Some((date, self.clock.now()));
+            *self.server_date.lock().unwrap_or_else(PoisonError::into_inner) = seen;
+        }
     }
 
     /// Sends one request and, for a read, follows redirects within the provider's own host.
@@ -141,7 +156,7 @@ impl Client {
 
     async fn timed(&self, outgoing: &Outgoing) -> Result<Answer, Transport> {
         let began = self.clock.now().monotonic;
-        let outcome = deadline::within(outgoing.not_after, self.exchange_whole(outgoing)).await;
+        let outcome = self.exchange_whole(outgoing).await;
         let elapsed = self.clock.now().monotonic.since(began);
         let span = Span::current();
         span.record("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
@@ -164,6 +179,7 @@ impl Client {
         self.sent.fetch_add(1, Ordering::Relaxed);
         let sent = self.http.execute(request).await;
         let mut response = sent.map_err(|error| self.transport(&error, outgoing.timeout))?;
+        self.note_date(response.headers());
         if response.content_length().is_some_and(|length| length > self.body_bytes_max as u64) {
             return Err(Transport::TooLarge { bytes_max: self.body_bytes_max });
         }
@@ -191,7 +207,12 @@ impl Client {
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(body) = &outgoing.body {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            *request.body_mut() = Some(body.clone().into());
+            *request.body_mut() = Some(match outgoing.not_after {
+                Some(not_after) => {
+                    reqwest::Body::wrap(TimelyBody::new(body.clone(), not_after, Arc::clone(&self.clock)))
+                }
+                None => body.clone().into(),
+            });
         }
         request
     }
@@ -238,7 +259,7 @@ impl Client {
     }
 }
 
-fn http_client(settings: &Settings, clock: &Arc<dyn Clock>) -> reqwest::Result<reqwest::Client> {
+fn http_client(settings: &Settings) -> reqwest::Result<reqwest::Client> {
     let builder = reqwest::Client::builder()
         .user_agent(concat!("partyline/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
@@ -248,8 +269,7 @@ fn http_client(settings: &Settings, clock: &Arc<dyn Clock>) -> reqwest::Result<r
         .http1_only()
         .https_only(settings.base_url.is_https())
         .connect_timeout(settings.connect_timeout)
-        .pool_idle_timeout(settings.pool_idle_timeout)
-        .connector_layer(SendInTime::new(Arc::clone(clock)));
+        .pool_idle_timeout(settings.pool_idle_timeout);
     if settings.base_url.is_https() {
         builder.build()
     } else {
@@ -265,10 +285,15 @@ fn retry_after(value: &HeaderValue, now: Timestamp) -> Option<Duration> {
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
     } else {
-        let at = httpdate::parse_http_date(text).ok()?;
-        at.duration_since(std::time::UNIX_EPOCH).ok()?.saturating_sub(now.since_unix())
+        http_date(text)?.since_unix().saturating_sub(now.since_unix())
     };
     Some(wait.min(RETRY_AFTER_MAX))
+}
+
+/// A date in a header; `None` where it is none, or one before 1970.
+fn http_date(text: &str) -> Option<Timestamp> {
+    let at = httpdate::parse_http_date(text).ok()?;
+    at.duration_since(std::time::UNIX_EPOCH).ok().map(Timestamp::from_unix)
 }
 
 /// The innermost cause: the others only say that something went wrong. Holds no URL, so no id and no query.

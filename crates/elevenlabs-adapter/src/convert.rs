@@ -38,6 +38,12 @@ pub(crate) fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unusable> {
     serde_json::from_slice(body).map_err(|_| Unusable("the answer is not of the expected form"))
 }
 
+/// Takes `thing` only where it is the one that was asked for: another one says nothing about that.
+pub(crate) fn about<Id: PartialEq, T>(asked: &Id, thing: T, id: impl Fn(&T) -> &Id) -> Result<T, Unusable> {
+    let is_asked = id(&thing) == asked;
+    is_asked.then_some(thing).ok_or(Unusable("the answer is about something else than was asked for"))
+}
+
 pub(crate) fn agent(agent: wire::Agent) -> Result<AgentProfile, Unusable> {
     let id = agent.agent_id.and_then(|id| AgentId::parse(&id).ok()).ok_or(Unusable("the agent has no usable id"))?;
     Ok(AgentProfile { id, name: agent.name.unwrap_or_default(), archived: agent.archived.unwrap_or(false) })
@@ -72,7 +78,7 @@ pub(crate) fn number(number: wire::Number) -> Result<Number, Unusable> {
         caller_id: CallerId::new(number.phone_number.unwrap_or_default()),
         label: number.label.unwrap_or_default(),
         provider: number_provider(number.provider.as_deref().unwrap_or(UNKNOWN)),
-        assigned: assigned(number.assigned_agent)?,
+        assigned: assigned(&number.assigned_agent)?,
         // The two fields are deprecated and may vanish (`elevenlabs-api.md` section 2).
         inbound: number.supports_inbound.unwrap_or(true),
         outbound: number.supports_outbound.unwrap_or(true),
@@ -89,18 +95,28 @@ fn number_provider(word: &str) -> NumberProvider {
 }
 
 /// Who answers. An agent that cannot be read is an error, not nobody: a restore would take it away.
-fn assigned(value: Value) -> Result<Option<AssignedAgent>, Unusable> {
+fn assigned(value: &Value) -> Result<Option<AssignedAgent>, Unusable> {
     const UNREADABLE: Unusable = Unusable("the phone number's assigned agent cannot be read");
-    if value.is_null() {
-        return Ok(None);
-    }
-    let agent: wire::AssignedAgent = serde_json::from_value(value).map_err(|_| UNREADABLE)?;
-    match agent.agent_id.as_deref() {
-        None | Some("") => Ok(None),
-        Some(text) => {
-            let id = AgentId::parse(text).map_err(|_| UNREADABLE)?;
-            Ok(Some(AssignedAgent { id, name: agent.agent_name.unwrap_or_default() }))
-        }
+    let agent = match value {
+        Value::Null => return Ok(None),
+        Value::Object(agent) => agent,
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => return Err(UNREADABLE),
+    };
+    let id = optional_text(agent.get("agent_id").ok_or(UNREADABLE)?).map_err(|NoText| UNREADABLE)?;
+    let Some(id) = id else { return Ok(None) };
+    let name = agent.get("agent_name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Some(AssignedAgent { id: AgentId::parse(id).map_err(|_| UNREADABLE)?, name }))
+}
+
+/// A value that is neither a text nor nothing.
+struct NoText;
+
+/// A text; null and "" mean that there is none.
+fn optional_text(value: &Value) -> Result<Option<&str>, NoText> {
+    match value {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(NoText),
     }
 }
 
@@ -119,11 +135,18 @@ pub(crate) fn page<W: DeserializeOwned, T>(
     asked: Option<&str>,
     convert: impl Fn(W) -> Result<T, Unusable>,
 ) -> Result<Page<T>, Unusable> {
-    let more = page.has_more.unwrap_or(true);
-    let next = page.next_cursor.filter(|cursor| more && !cursor.is_empty());
-    if next.is_some() && next.as_deref() == asked {
+    const NO_NEXT_PAGE: Unusable = Unusable("the list goes on but names no next page");
+    let next = match page.has_more {
+        Some(false) => None,
+        Some(true) | None => optional_text(&page.next_cursor).map_err(|NoText| NO_NEXT_PAGE)?,
+    };
+    if next.is_none() && page.has_more == Some(true) {
+        return Err(NO_NEXT_PAGE);
+    }
+    if next.is_some() && next == asked {
         return Err(Unusable("the page's next cursor is its own, so that the list would never end"));
     }
+    let next = next.map(str::to_owned);
     Ok(Page { items: elements(what, page.items, convert), next })
 }
 
@@ -145,9 +168,12 @@ fn elements<W: DeserializeOwned, T>(
     values.into_iter().enumerate().filter_map(one).collect()
 }
 
-/// The verdict on a dial. `success` decides, and a success must name its conversation.
+/// The verdict on a dial. `success` decides, and a success must name its conversation. A refusal need not, but a
+/// conversation that cannot be read is one all the same: the callee's phone may have rung.
 pub(crate) fn dial_answer(answer: wire::DialAnswer) -> Result<DialAnswer, Unusable> {
-    let conversation = answer.conversation_id.as_deref().and_then(|id| ConversationId::parse(id).ok());
+    const UNREADABLE: Unusable = Unusable("the answer names a conversation whose id cannot be read");
+    let conversation = optional_text(&answer.conversation_id).map_err(|NoText| UNREADABLE)?;
+    let conversation = conversation.map(ConversationId::parse).transpose().map_err(|_| UNREADABLE)?;
     let call_ids = [answer.call_sid_camel, answer.call_sid, answer.sip_call_id];
     match (answer.success, conversation) {
         (Some(true), Some(conversation)) => Ok(DialAnswer::Accepted(DialAccepted {

@@ -8,14 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 use partyline_domain::ports::Clock;
-use partyline_domain::{Instant, ProviderError};
+use partyline_domain::{Instant, Now, ProviderError, Timestamp};
 use serde::de::DeserializeOwned;
 
 use crate::classify::{self, Answer, Purpose};
 use crate::client::{Client, Outgoing, SetupError};
 use crate::config::{ApiKey, Repeats, Settings};
 use crate::convert::{self, Unusable};
-use crate::retry::{self, Attempt, Failed};
+use crate::retry::{self, Attempt};
 
 /// The ElevenLabs Agents API. Cheap to clone; clones share connections and the count of requests.
 ///
@@ -54,6 +54,12 @@ impl ElevenLabs {
         self.inner.client.sent()
     }
 
+    /// The server's time by the newest `Date` header that came, in whole seconds, and our own clocks when it
+    /// came; `None` while none has. It may come with any answer, also with a refusal.
+    pub fn server_date(&self) -> Option<(Timestamp, Now)> {
+        self.inner.client.server_date()
+    }
+
     /// Whether the host has shown that it has no route for summaries of agents.
     pub(crate) fn has_no_summaries(&self) -> bool {
         self.inner.summaries_missing.load(Ordering::Relaxed)
@@ -79,7 +85,7 @@ impl ElevenLabs {
         retry::repeated(&self.inner.repeats, self.inner.client.clock(), None, send).await
     }
 
-    /// Changes a number; repeated like a read while `not_after` has not passed.
+    /// Changes a number; repeated while `not_after` has not passed and every send so far provably had no effect.
     pub(crate) async fn patch(
         &self,
         route: &'static str,
@@ -109,17 +115,16 @@ impl ElevenLabs {
         let url = self.url(route, "")?;
         let timeout = ringing.saturating_add(self.inner.dial_margin);
         let (purpose, method, body, not_after) = (Purpose::Dial, Method::POST, Some(body), Some(not_after));
-        let sent = self.send(Outgoing { purpose, method, route, url, body, timeout, not_after, attempt: 1 }).await;
-        sent.map_err(|failed| failed.error)
+        self.send(Outgoing { purpose, method, route, url, body, timeout, not_after, attempt: 1 }).await
     }
 
     /// One request; only a 200 is an answer.
-    async fn send(&self, outgoing: Outgoing) -> Result<Answer, Failed> {
+    async fn send(&self, outgoing: Outgoing) -> Result<Answer, ProviderError> {
         let purpose = outgoing.purpose;
         match self.inner.client.send(outgoing).await {
             Ok(answer) if answer.status == 200 => Ok(answer),
-            Ok(answer) => Err(Failed { error: classify::refusal(purpose, &answer), after: answer.retry_after }),
-            Err(failure) => Err(Failed { error: classify::transport(purpose, failure), after: None }),
+            Ok(answer) => Err(classify::refusal(purpose, &answer)),
+            Err(failure) => Err(classify::transport(purpose, failure)),
         }
     }
 

@@ -8,10 +8,10 @@
 //!   the HTTP library does by itself is to move a request of which no byte was written from a connection that
 //!   was just closed to a new one.
 //! * **Reads and assignments are repeated** within [`Repeats`], with growing, jittered waits and honouring
-//!   `Retry-After`. An assignment whose first attempt may have taken effect never ends as "no effect".
-//! * **`not_after` is kept** for requests that open a connection of their own: the clock is read before the
-//!   request is started and again when its connection is open. A request that takes over a connection which
-//!   another one was opening is only checked at its start; the gap is at most [`Settings::connect_timeout`].
+//!   `Retry-After`; an assignment only while every send so far provably had no effect. One that may have had an
+//!   effect is told at once, in doubt, with the wait that the provider asks for: the core decides about the rest.
+//! * **`not_after` is kept**: the clock is read before the request is started and again when its connection, new
+//!   or not, is ready and its first byte would be written.
 //! * **The key is sent nowhere else.** Reads follow redirects within the same scheme, host and port only, and
 //!   no error, log or `Debug` text holds the key, even where the server repeats it.
 //! * **Parsing is lenient**: unknown fields and words never fail; an object must say what it is, no more.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use partyline_domain::ports::Clock;
-use partyline_domain::{FailureKind, Instant, ProviderError, SideEffect};
+use partyline_domain::{FailureKind, Instant, ProviderError, Remedy, SideEffect};
 use tracing::debug;
 
 use crate::config::Repeats;
@@ -21,14 +21,6 @@ pub(crate) struct Attempt {
     pub(crate) remaining: Duration,
 }
 
-/// A failed attempt, and the wait that the provider asks for. The error itself has no room for that wait where
-/// its effect is possible.
-#[derive(Clone, Debug)]
-pub(crate) struct Failed {
-    pub(crate) error: ProviderError,
-    pub(crate) after: Option<Duration>,
-}
-
 /// Sends with `send` until it succeeds, until its failure would not go away or may have had an effect, or until
 /// the budget, the number of sends or `not_after` is used up.
 pub(crate) async fn repeated<T, F, Fut>(
@@ -39,7 +31,7 @@ pub(crate) async fn repeated<T, F, Fut>(
 ) -> Result<T, ProviderError>
 where
     F: Fn(Attempt) -> Fut,
-    Fut: Future<Output = Result<T, Failed>>,
+    Fut: Future<Output = Result<T, ProviderError>>,
 {
     let end = clock.now().monotonic.after(repeats.budget);
     let mut ordinal = 0;
@@ -48,20 +40,26 @@ where
         send(Attempt { ordinal, remaining: end.since(clock.now().monotonic) })
     };
     // What may have had an effect is for the core to judge: it pins the number before it sends again.
-    let worth_repeating =
-        |failed: &Failed| failed.error.side_effect() == SideEffect::None && may_go_away(&failed.error);
-    let within_limits = |failed: &Failed, delay: Option<Duration>| {
-        let delay = delay?.max(failed.after.unwrap_or_default());
+    let worth_repeating = |error: &ProviderError| error.side_effect() == SideEffect::None && may_go_away(error);
+    let within_limits = |error: &ProviderError, delay: Option<Duration>| {
+        let delay = delay?.max(asked_wait(error));
         let next = clock.now().monotonic.after(delay);
         (next < end && not_after.is_none_or(|instant| next <= instant)).then_some(delay)
     };
-    let outcome = attempt
+    attempt
         .retry(backoff(repeats))
         .when(worth_repeating)
         .adjust(within_limits)
-        .notify(|failed, delay| debug!(kind = failed.error.kind().as_str(), ?delay, "repeating a request"))
-        .await;
-    outcome.map_err(|last| last.error)
+        .notify(|error, delay| debug!(kind = error.kind().as_str(), ?delay, "repeating a request"))
+        .await
+}
+
+/// How long the provider asks to be left alone.
+fn asked_wait(error: &ProviderError) -> Duration {
+    match error.remedy() {
+        Remedy::Retry { after } => after.unwrap_or_default(),
+        Remedy::GiveUp => Duration::ZERO,
+    }
 }
 
 fn backoff(repeats: &Repeats) -> ExponentialBuilder {
@@ -115,11 +113,7 @@ mod tests {
         let outcome: Result<(), _> = repeated(repeats, &clock, not_after, |attempt| {
             sent.fetch_add(1, Ordering::Relaxed);
             let error = errors[(attempt.ordinal as usize - 1).min(errors.len() - 1)].clone();
-            let after = match error.class() {
-                Class::Retryable { after } => after,
-                Class::Permanent | Class::InDoubt => None,
-            };
-            async move { Err(Failed { error, after }) }
+            async move { Err(error) }
         })
         .await;
         let count = u32::try_from(sent.load(Ordering::Relaxed)).expect("few");
@@ -163,6 +157,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn what_may_have_had_an_effect_is_told_at_once() {
         let doubt = ProviderError::in_doubt(FailureKind::Unavailable, "the provider answered 504").with_status(504);
+        let doubt = doubt.with_retry_after(Some(Duration::ZERO));
         let (sent, error) = run(&quick(), None, &[doubt, unavailable()]).await;
         assert_eq!((sent, error.class(), error.status()), (1, Class::InDoubt, Some(504)));
     }

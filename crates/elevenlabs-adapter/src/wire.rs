@@ -1,12 +1,16 @@
 //! The provider's JSON, as leniently as can be: unknown fields are ignored, a field of the wrong type counts
-//! as absent, and absent counts as null. What must not be missing is decided in [`crate::convert`].
+//! as absent, and absent counts as null. What must not be missing is decided in [`crate::convert`]. Where something
+//! unreadable must not look like nothing, the field is kept as it is.
 //!
 //! Fields and spellings: `elevenlabs-api.md` sections 1 to 4.
 #![expect(clippy::struct_field_names, reason = "they are the provider's words")]
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,6 +22,30 @@ where
     T: DeserializeOwned,
 {
     Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
+}
+
+/// Something that is written as an object. Alone, serde would also take an array for the fields in their order,
+/// and so `[false]` for a refusal.
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
 }
 
 /// `AgentSummary`, and as much of a whole agent as is read.
@@ -49,8 +77,9 @@ pub(crate) struct SummaryEntry {
 pub(crate) struct Page {
     #[serde(alias = "agents", alias = "conversations")]
     pub(crate) items: Vec<Value>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(crate) next_cursor: Option<String>,
+    // Kept as it is: a list whose next page cannot be read must not look ended.
+    #[serde(default)]
+    pub(crate) next_cursor: Value,
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) has_more: Option<bool>,
 }
@@ -82,14 +111,6 @@ pub(crate) struct Number {
     pub(crate) supports_outbound: Option<bool>,
 }
 
-#[derive(Deserialize)]
-pub(crate) struct AssignedAgent {
-    #[serde(default)]
-    pub(crate) agent_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(crate) agent_name: Option<String>,
-}
-
 /// The answer to a dial, for all routes: each names the call in its own way.
 #[derive(Deserialize)]
 pub(crate) struct DialAnswer {
@@ -97,8 +118,9 @@ pub(crate) struct DialAnswer {
     pub(crate) success: Option<bool>,
     #[serde(default, deserialize_with = "lenient")]
     pub(crate) message: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub(crate) conversation_id: Option<String>,
+    // Kept as it is: a conversation that cannot be read must not look like none.
+    #[serde(default)]
+    pub(crate) conversation_id: Value,
     #[serde(default, rename = "callSid", deserialize_with = "lenient")]
     pub(crate) call_sid_camel: Option<String>,
     #[serde(default, deserialize_with = "lenient")]

@@ -167,7 +167,9 @@ fn a_record_shows_how_the_call_goes() {
         );
         let phone_call = record.phone_call.expect("shown");
         assert_eq!(phone_call.number.as_ref(), Some(&stage.number));
-        assert!(phone_call.external_number.as_ref().is_some_and(|number: &CallerId| number.is(&callee())));
+        assert!(
+            phone_call.external_number.as_ref().is_some_and(|number: &CallerId| number.is(&callee()) == Some(true))
+        );
         assert_eq!(phone_call.provider_call_id, accepted.provider_call_id);
         let active = stage.world.lock().active(stage.time.now().monotonic).count();
         assert_eq!(active == 0, status == ConversationStatus::Done);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use partyline_domain::flow::Stage;
 use partyline_domain::ports::{
-    AgentProfile, Clock as _, ConversationQuery, Number, NumberProvider, PAGE_SIZE_MAX, PageRequest, Provider,
+    AgentProfile, ConversationQuery, Number, NumberProvider, PAGE_SIZE_MAX, PageRequest, Provider,
 };
-use partyline_domain::{AgentId, FailureKind, ProviderError};
+use partyline_domain::{AgentId, FailureKind, Now, ProviderError, Timestamp};
 use serde::Serialize;
 
 use crate::compose::World;
@@ -17,8 +17,9 @@ use crate::printer::{Mark, Printer, seconds};
 use crate::settings::Settings;
 use crate::system::SystemClock;
 
-/// A conversation may seem to begin this much in the future before the clock is called wrong.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(30);
+/// The provider's date has whole seconds and has been under way; a clock that is further off is wrong.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+const CLOCK_ADVICE: &str = "set the clock by NTP: a wrong clock hides conversations from look-ups by time";
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -108,7 +109,9 @@ async fn examine(settings: &Settings, clock: SystemClock, findings: &mut Finding
     if let Ok(numbers) = &numbers {
         examine_numbers(settings, numbers, findings);
     }
-    examine_clock(provider, clock, findings).await;
+    examine_conversations(provider, findings).await;
+    findings.add(Mark::Note, "permissions", "convai_write is not checked: only a write would show it", None);
+    examine_clock(world.server_date(), findings);
 }
 
 /// Host and key, from the outcome of a read. `false` where nothing more can be learned.
@@ -249,35 +252,62 @@ fn describe(number: &Number) -> String {
     format!("is {} ({}), answered by {answered_by}", number.caller_id.expose(), number.provider.as_str())
 }
 
-/// Our wall clock against the newest conversation: a clock that is slow sees it begin in the future, and then
-/// look-ups by time would miss calls. A fast clock cannot be told this way.
-async fn examine_clock(provider: &dyn Provider, clock: SystemClock, findings: &mut Findings) {
+/// Only look-ups and proof read conversations, so calls can be placed without.
+async fn examine_conversations(provider: &dyn Provider, findings: &mut Findings) {
     let page = PageRequest { size: Some(1), ..PageRequest::default() };
     let query = ConversationQuery { page, ..ConversationQuery::default() };
-    let newest = match provider.conversations(&query).await {
-        Ok(page) => page.items.into_iter().next(),
-        Err(error) => {
-            let text = format!("not compared: conversations cannot be read: {}", error.detail());
-            findings.warn(
-                "clock",
-                text,
-                "looking up a dial in doubt needs to read conversations: check the key's permissions",
-            );
-            return;
-        }
-    };
-    let now = clock.now().wall;
-    match newest {
-        None => findings.warn(
-            "clock",
-            "not compared: the account has no conversation to compare it with",
-            "make sure that the clock is set by NTP: look-ups by time depend on it",
+    match provider.conversations(&query).await {
+        Ok(_) => findings.ok("conversations", "can be read"),
+        Err(error) => findings.warn(
+            "conversations",
+            format!("cannot be read: {}", error.detail()),
+            "looking up a dial in doubt needs to read conversations: check the key's permissions",
         ),
-        Some(newest) if newest.started_at > now.after(CLOCK_TOLERANCE) => {
-            let ahead = Duration::from_secs(newest.started_at.unix_seconds().saturating_sub(now.unix_seconds()));
-            let text = format!("this machine is at least {} behind the provider", seconds(ahead));
-            findings.warn("clock", text, "set the clock by NTP: look-ups by time could miss calls");
+    }
+}
+
+/// Our wall clock against the provider's, as its last answer shows it.
+fn examine_clock(dates: Option<(Timestamp, Now)>, findings: &mut Findings) {
+    let Some((theirs, ours)) = dates else {
+        findings.warn("clock", "not compared: the provider's answers carry no date", CLOCK_ADVICE);
+        return;
+    };
+    let (theirs, ours) = (theirs.unix_seconds(), ours.wall.unix_seconds());
+    let skew = Duration::from_secs(ours.abs_diff(theirs));
+    if skew <= CLOCK_TOLERANCE {
+        findings.ok("clock", format!("within {} s of the provider's", CLOCK_TOLERANCE.as_secs()));
+    } else {
+        let direction = if ours < theirs { "behind" } else { "ahead of" };
+        findings.warn("clock", format!("this machine is {} {direction} the provider", seconds(skew)), CLOCK_ADVICE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(theirs: u64, ours: u64) -> Check {
+        let at = |unix| Timestamp::from_unix(Duration::from_secs(unix));
+        let mut findings = Findings::default();
+        examine_clock(Some((at(theirs), Now { wall: at(ours), ..Now::default() })), &mut findings);
+        findings.checks.remove(0)
+    }
+
+    #[test]
+    fn five_seconds_are_no_matter() {
+        for (theirs, ours) in [(1000, 1000), (1000, 1005), (1005, 1000)] {
+            assert_eq!(clock(theirs, ours).mark, Mark::Ok, "{theirs} {ours}");
         }
-        Some(_) => findings.ok("clock", "not behind the provider's newest conversation"),
+        assert_eq!(clock(1006, 1000).text, "this machine is 6.0 s behind the provider");
+        assert_eq!(clock(1000, 1090).text, "this machine is 90 s ahead of the provider");
+        assert_eq!(clock(1000, 1090).mark, Mark::Warn);
+    }
+
+    #[test]
+    fn without_a_date_nothing_is_claimed() {
+        let mut findings = Findings::default();
+        examine_clock(None, &mut findings);
+        assert_eq!(findings.checks[0].mark, Mark::Warn);
+        assert_eq!(findings.failed, None);
     }
 }

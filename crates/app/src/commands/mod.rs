@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod call;
+mod change;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod emulate;

@@ -1,12 +1,10 @@
 //! `partyline numbers`: the phone numbers of the account, and who answers them.
 
-use std::time::Duration;
-
 use partyline_domain::flow::Stage;
-use partyline_domain::ports::{AgentProfile, AssignNumber, Clock as _, Number};
-use partyline_domain::{AgentId, AttemptId};
+use partyline_domain::ports::{AgentProfile, Number};
 use serde::Serialize;
 
+use super::change::{Change, who};
 use super::{lines, table};
 use crate::compose::World;
 use crate::errors::AppError;
@@ -14,9 +12,7 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::resolve::{Resolver, can_dial};
 use crate::settings::Settings;
-
-/// A change that has not left by then is not sent any more.
-const SEND_WITHIN: Duration = Duration::from_secs(10);
+use crate::system::TokioTimer;
 
 /// A number in JSON.
 #[derive(Serialize)]
@@ -96,7 +92,7 @@ pub(crate) async fn assign(
     world: &World,
     printer: &Printer,
 ) -> Result<Exit, AppError> {
-    let resolver = Resolver { provider: world.provider(), settings, host: world.host() };
+    let resolver = Resolver { provider: world.provider(), settings, host: world.host(), clock: world.clock() };
     let (agent, number) = resolver.both_read(agent, Some(number)).await.map_err(not_dialling)?;
     if agent.archived {
         let message = format!("the agent {} ({}) is archived", agent.name, agent.id);
@@ -115,7 +111,7 @@ pub(crate) async fn release(
     world: &World,
     printer: &Printer,
 ) -> Result<Exit, AppError> {
-    let resolver = Resolver { provider: world.provider(), settings, host: world.host() };
+    let resolver = Resolver { provider: world.provider(), settings, host: world.host(), clock: world.clock() };
     let number = resolver.number(number).await.map_err(not_dialling)?;
     change(&number, None, world, printer).await
 }
@@ -143,37 +139,13 @@ async fn change(
         tell(before, before, "already", printer);
         return Ok(Exit::Success);
     }
-    let order = AssignNumber {
-        attempt: AttemptId::of_run(&world.ids().run_id(), 1),
-        number: before.id.clone(),
-        agent: wanted.cloned(),
-        not_after: world.clock().now().monotonic.after(SEND_WITHIN),
-    };
-    let after = world.provider().assign(&order).await.map_err(|error| {
-        let error = AppError::provider(Stage::Assign, "the number could not be assigned", &error, world.host());
-        if error.effect.is_some() {
-            error.hint("see who answers it with `partyline numbers`")
-        } else {
-            error.effect("nothing was changed")
-        }
-    })?;
-    if after.assigned_id() != wanted {
-        return Err(not_confirmed(&after, wanted));
-    }
+    let clock = world.clock();
+    let timer = TokioTimer::new(clock);
+    let change =
+        Change { numbers: world.provider(), ids: world.ids(), clock: &clock, timer: &timer, host: world.host() };
+    let after = change.make(before, wanted, printer).await?;
     tell(before, &after, if agent.is_some() { "assigned" } else { "released" }, printer);
     Ok(Exit::Success)
-}
-
-fn not_confirmed(after: &Number, wanted: Option<&AgentId>) -> AppError {
-    let wanted = wanted.map_or("nobody", AgentId::as_str);
-    let message = format!(
-        "not assigned: the provider's answer says that the number {} is answered by {}, not by {wanted}",
-        after.id,
-        who(after)
-    );
-    AppError::new(Exit::NotAssigned, "not_assigned", message)
-        .effect("the request was accepted, so it may take effect later")
-        .hint("see who answers it with `partyline numbers`")
 }
 
 fn tell(before: &Number, after: &Number, outcome: &'static str, printer: &Printer) {
@@ -220,8 +192,4 @@ fn calls(number: &Number) -> &'static str {
         (false, true) => "out only",
         (false, false) => "none",
     }
-}
-
-fn who(number: &Number) -> String {
-    number.assigned.as_ref().map_or_else(|| "nobody".to_owned(), |agent| format!("{} ({})", agent.name, agent.id))
 }

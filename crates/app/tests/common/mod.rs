@@ -3,7 +3,8 @@
 //! phone numbers on stderr.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -222,14 +223,74 @@ impl Place {
             assert!(!stdout.contains(key), "a key on stdout:\n{stdout}");
             assert!(!stderr.contains(key), "a key on stderr:\n{stderr}");
         }
-        // The example number of the domain's own messages.
-        let others = stderr.replace("+12025550123", "");
-        for digits in ["20255501", "202-555", "(202)", "202 555"] {
+        // The example number in the domain's own messages.
+        let others = stderr.replace("for example +12025550123", "");
+        for digits in ["20255501", "202-555", "(202)", "202 555", "202.555"] {
             assert!(!others.contains(digits), "a whole phone number on stderr:\n{stderr}");
         }
         let code = output.status.code().expect("ended by itself");
         Ran { code, stdout, stderr, names: self.names.clone() }
     }
+}
+
+/// A provider that says what a test wants, for what the emulator cannot be made to say.
+pub(crate) struct Stub {
+    url: String,
+}
+
+impl Stub {
+    /// Answers each request (its first line) with a whole HTTP answer. Ends with the test's process.
+    pub(crate) fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("its address"));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let mut stream = BufReader::new(stream);
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).is_ok_and(|read| read > 0) {}
+                let length = head.lines().find_map(|line| {
+                    let (name, value) = line.split_once(": ")?;
+                    name.eq_ignore_ascii_case("content-length").then(|| value.parse().expect("a length"))
+                });
+                let mut body = vec![0; length.unwrap_or(0)];
+                let _ = stream.read_exact(&mut body);
+                let _ = stream.get_mut().write_all(answer(head.lines().next().unwrap_or_default()).as_bytes());
+            }
+        });
+        Self { url }
+    }
+
+    /// A place with its URL, a key and a settings file with one agent and one number.
+    pub(crate) fn place(&self) -> Place {
+        let place = Place::empty().env("ELEVENLABS_API_KEY", KEY).env("ELEVENLABS_BASE_URL", &self.url);
+        place.write("partyline.toml", "[agents]\nhotel = \"agent_h\"\n[numbers.main]\nid = \"phnum_1\"\n");
+        place
+    }
+}
+
+/// A whole HTTP answer; `headers` are lines without their ends.
+pub(crate) fn http(status: &str, headers: &[&str], body: &serde_json::Value) -> String {
+    let headers = headers.iter().fold(String::new(), |all, line| all + line + "\r\n");
+    let body = body.to_string();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\
+         {headers}\r\n{body}"
+    )
+}
+
+/// A number as the provider's JSON, answered by `agent_h` or by nobody.
+pub(crate) fn number_json(assigned: bool) -> serde_json::Value {
+    let agent = assigned.then(|| serde_json::json!({ "agent_id": "agent_h", "agent_name": "Hotel" }));
+    serde_json::json!({
+        "phone_number_id": "phnum_1",
+        "phone_number": "+12025550100",
+        "label": "Line 1",
+        "provider": "twilio",
+        "supports_inbound": true,
+        "supports_outbound": true,
+        "assigned_agent": agent,
+    })
 }
 
 /// Sends a signal to a child.

@@ -16,8 +16,11 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    pub(super) fn know(&mut self, profile: AgentProfile, now: Instant) {
-        self.known.insert(profile.id.clone(), (profile, now));
+    /// Takes over what a read says; what is known from a later one stays.
+    pub(super) fn know(&mut self, profile: AgentProfile, at: Instant) {
+        if self.known.get(&profile.id).is_none_or(|(_, known)| *known <= at) {
+            self.known.insert(profile.id.clone(), (profile, at));
+        }
     }
 
     pub(super) fn find(&self, agent: &AgentId, now: Instant, age_max: Duration) -> Option<&AgentProfile> {

@@ -1,32 +1,29 @@
-//! Numbers: letting calls dial, assigning, and giving back.
+//! Numbers: letting calls dial, and assigning.
 
-use crate::dispatch::desk::Desk;
+use crate::dispatch::desk::{Desk, GivingBack};
 use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::journal::Release;
 use crate::dispatch::record::Step;
+use crate::dispatch::session::Limits;
 use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::{FailureKind, ProviderError, SideEffect};
 use crate::flow::{AssignmentOutcome, CallEvent, CallState, Evidence, FailureReason};
 use crate::ids::{AgentId, AttemptId, PhoneNumberId};
-use crate::line::{Changed, Decision, PendingChange, RestoreStep};
-use crate::notice::{Notice, RestoreOutcome};
+use crate::line::{Changed, Decision, PendingChange};
+use crate::notice::Notice;
+use crate::policy::AssignmentPolicy;
 use crate::ports::{AssignNumber, Change, Intent, IntentKind, Number, PermitRequest};
 use crate::time::{Instant, Now};
 
-/// What became of one waiting call.
-enum Turn {
-    /// It no longer waits.
-    Gone,
-    /// It has to wait, and so have the calls behind it.
-    Held,
-}
+/// Said where an assignment got no clear answer.
+pub(super) const MAY_BE_ASSIGNED: &str = "; the number may have been assigned all the same";
 
 impl Dispatcher {
     pub(super) fn desk(&mut self, number: &PhoneNumberId) -> &mut Desk {
         self.desks.entry(number.clone()).or_insert_with(|| Box::new(Desk::new(number.clone())))
     }
 
-    fn desk_of(&mut self, slot: Slot) -> &mut Desk {
+    pub(super) fn desk_of(&mut self, slot: Slot) -> &mut Desk {
         let number = self.record(slot).request.number.clone();
         self.desk(&number)
     }
@@ -36,7 +33,7 @@ impl Dispatcher {
         let desk = self.desk(number);
         desk.open.insert(slot);
         desk.line.stop_restore();
-        desk.delay_told = false;
+        desk.giving_back = GivingBack::default();
         if let Some(closing) = desk.closing.take() {
             self.restored_for(closing);
         }
@@ -57,7 +54,15 @@ impl Dispatcher {
             self.end(slot, now);
             return;
         }
-        self.desk(&number).ready.insert(slot);
+        let request = &self.record(slot).request;
+        let (agent, indifferent) = (request.agent.clone(), request.policies.assignment == AssignmentPolicy::Never);
+        let desk = self.desk(&number);
+        desk.in_flight.remove(&slot);
+        if indifferent {
+            desk.indifferent.insert(slot);
+        } else {
+            desk.waiting.insert(&agent, slot);
+        }
         self.dirty.insert(number);
     }
 
@@ -67,12 +72,10 @@ impl Dispatcher {
         for attempt in desk.line.expire(now.monotonic) {
             self.resolve(attempt);
         }
-        let waiting: Vec<Slot> = self.desk(number).ready.iter().copied().collect();
-        let mut held = false;
-        for slot in waiting {
-            // Calls that need no assignment are not held by those that do.
-            if matches!(self.serve_call(number, slot, held, now), Turn::Held) {
-                held = true;
+        let limits = Limits { in_flight: self.policy.in_flight_max.max(1), quantum: self.policy.quantum };
+        while let Some(slot) = self.desk(number).turn(limits) {
+            if !self.serve_call(number, slot, now) {
+                break;
             }
         }
         if self.desk(number).open.is_empty() {
@@ -80,31 +83,31 @@ impl Dispatcher {
         }
     }
 
-    fn serve_call(&mut self, number: &PhoneNumberId, slot: Slot, held: bool, now: Now) -> Turn {
+    /// Does what the call whose turn it is needs now; `false` where it has to wait, and all others with it.
+    fn serve_call(&mut self, number: &PhoneNumberId, slot: Slot, now: Now) -> bool {
         let record = self.record(slot);
-        let Some(desk) = self.desks.get(number) else { return Turn::Gone };
+        let Some(desk) = self.desks.get(number) else { return false };
         match desk.line.decide(&record.want(), now.monotonic, &self.policy) {
             Decision::Reject { reason, detail } => {
                 self.fail_assignment(slot, reason, detail, now);
-                Turn::Gone
+                true
             }
-            Decision::Admit { outcome, evidence } if !held || outcome == AssignmentOutcome::Skipped => {
+            Decision::Admit { outcome, evidence } => {
                 self.admit(slot, outcome, evidence, now);
-                Turn::Gone
+                true
             }
-            Decision::Read if !held => {
+            Decision::Read => {
                 self.read(number, now);
-                Turn::Held
+                false
             }
-            Decision::Assign if !held => {
+            Decision::Assign => {
                 self.assign(number, slot, now);
-                Turn::Held
+                false
             }
             Decision::Wait { until } => {
                 self.wake_line_at(number, until);
-                Turn::Held
+                false
             }
-            Decision::Admit { .. } | Decision::Read | Decision::Assign => Turn::Held,
         }
     }
 
@@ -123,7 +126,12 @@ impl Dispatcher {
     }
 
     pub(super) fn admit(&mut self, slot: Slot, outcome: AssignmentOutcome, evidence: Evidence, now: Now) {
-        self.desk_of(slot).ready.remove(&slot);
+        let agent = self.record(slot).request.agent.clone();
+        let desk = self.desk_of(slot);
+        desk.start(slot, &agent);
+        if outcome != AssignmentOutcome::Skipped {
+            desk.count(&agent);
+        }
         let record = self.record_mut(slot);
         let confirmed_again = matches!(record.state, CallState::Assigned(_)) && outcome != AssignmentOutcome::Assigned;
         if !confirmed_again {
@@ -150,17 +158,18 @@ impl Dispatcher {
         record.step = Step::Assignment;
         let (agent, restore) = (record.request.agent.clone(), record.wants_restore());
         let desk = self.desk(number);
-        desk.ready.remove(&slot);
+        desk.start(slot, &agent);
         desk.served = Some(slot);
         let memory = if restore {
             desk.line.remember(&agent).map(|inbound| Change::Remember { number: number.clone(), inbound })
         } else {
-            desk.line.forget().then(|| Change::Forget(number.clone()))
+            desk.line.note_ours(&agent);
+            None
         };
         self.begin_change(number, Some(agent), IntentKind::Assign, memory, now);
     }
 
-    fn begin_change(
+    pub(super) fn begin_change(
         &mut self,
         number: &PhoneNumberId,
         agent: Option<AgentId>,
@@ -171,7 +180,7 @@ impl Dispatcher {
         self.changes += 1;
         let attempt = AttemptId::of_run(&self.run, self.changes);
         let restore = kind == IntentKind::Restore;
-        let send_by = now.wall.after(self.policy.send_within);
+        let send_by = now.wall.after(self.policy.send_within(restore));
         let intent =
             Intent { attempt: attempt.clone(), kind, number: number.clone(), agent: agent.clone(), epoch: 0, send_by };
         self.desk(number).line.begin_change(attempt.clone(), agent, restore, now.monotonic);
@@ -181,7 +190,6 @@ impl Dispatcher {
 
     /// The journal has the intent: the change may go out.
     pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, now: Now) {
-        let within = self.policy.send_within;
         let Some(desk) = self.desks.get(number) else { return };
         let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt) else { return };
         if desk.served.is_none() && !change.restore {
@@ -193,7 +201,7 @@ impl Dispatcher {
             attempt: attempt.clone(),
             number: number.clone(),
             agent: change.agent.clone(),
-            not_after: change.since.after(within),
+            not_after: change.since.after(self.policy.send_within(change.restore)),
         }));
     }
 
@@ -205,6 +213,7 @@ impl Dispatcher {
             return;
         };
         let served = desk.served;
+        self.resolve(attempt.clone());
         match served {
             Some(slot) if !change.restore => {
                 let Changed::Failed(error) = changed else { return };
@@ -240,23 +249,21 @@ impl Dispatcher {
 
     fn changed(&mut self, number: &PhoneNumberId, change: &PendingChange, changed: Changed, now: Now) {
         if change.restore {
-            let outcome = match changed {
-                Changed::Confirmed => RestoreOutcome::Restored { to: change.agent.clone() },
-                Changed::Different { now } => {
-                    let detail = format!("the provider's answer names {} instead", named(now.as_ref()));
-                    self.desk(number).line.restore_failed(detail)
-                }
-                Changed::Failed(error) => self.desk(number).line.restore_failed(error.detail().to_owned()),
-            };
-            self.restored(number, outcome);
+            self.restore_answered(number, change, changed, now);
             return;
         }
         let Some(slot) = self.desk(number).served.take() else { return };
         match changed {
-            Changed::Confirmed => self.admit(slot, AssignmentOutcome::Assigned, Evidence::Fresh, now),
+            Changed::Confirmed => {
+                // The policy of the call for which the number was changed last decides.
+                if !self.record(slot).wants_restore() && self.desk(number).line.forget() {
+                    self.commit(vec![Change::Forget(number.clone())], Release::Nothing);
+                }
+                self.admit(slot, AssignmentOutcome::Assigned, Evidence::Fresh, now);
+            }
             Changed::Different { now: named_agent } => {
-                let detail =
-                    format!("the provider's answer names {} as the number's agent", named(named_agent.as_ref()));
+                let named = named_agent.map_or_else(|| "nobody".to_owned(), |agent| agent.to_string());
+                let detail = format!("the provider's answer names {named} as the number's agent");
                 self.fail_assignment(slot, FailureReason::NotAssigned, detail, now);
             }
             Changed::Failed(error) if self.assign_again(slot, &error, now) => {}
@@ -265,7 +272,11 @@ impl Dispatcher {
                     let agent = self.record(slot).request.agent.clone();
                     self.agents.forget(&agent);
                 }
-                self.fail_assignment(slot, FailureReason::Provider(error.kind()), error.detail().to_owned(), now);
+                let mut detail = error.detail().to_owned();
+                if self.record(slot).unclear_assigns > 0 {
+                    detail.push_str(MAY_BE_ASSIGNED);
+                }
+                self.fail_assignment(slot, FailureReason::Provider(error.kind()), detail, now);
             }
         }
     }
@@ -275,12 +286,13 @@ impl Dispatcher {
     fn assign_again(&mut self, slot: Slot, error: &ProviderError, now: Now) -> bool {
         let policy = self.policy.clone();
         let record = self.record_mut(slot);
-        record.unclear_assigns += 1;
-        let delay = policy.next_assign(record.unclear_assigns, slot.0.wrapping_mul(37));
+        record.unclear_assigns += u32::from(error.side_effect() == SideEffect::Possible);
+        let delay = policy.next_assign(record.unclear_assigns, error.remedy(), record.spread());
         let Some(delay) = delay.filter(|_| error.side_effect() == SideEffect::Possible) else { return false };
         let at = now.monotonic.after(delay);
         record.step = Step::Retry(at);
-        let call = record.request.id.clone();
+        let (call, number) = (record.request.id.clone(), record.request.number.clone());
+        self.desk(&number).in_flight.remove(&slot);
         let detail = error.detail().to_owned();
         self.outbox.push(Effect::Tell(Notice::AssignRetryScheduled { call, after: delay, detail }));
         self.wake_call_at(slot, at);
@@ -298,6 +310,9 @@ impl Dispatcher {
         let trouble = match answer {
             Ok(Some(read)) => {
                 desk.line.read_answered(Some(read), now.monotonic, &policy);
+                for slot in desk.open.clone() {
+                    self.record_mut(slot).blocked = None;
+                }
                 None
             }
             Ok(None) => {
@@ -319,79 +334,32 @@ impl Dispatcher {
     /// verification: the earliest failed stage decides.
     fn block(&mut self, number: &PhoneNumberId, reason: &FailureReason, detail: &str, now: Now) {
         let desk = self.desk(number);
-        let (open, ready) = (desk.open.clone(), desk.ready.clone());
-        if open.is_empty() {
-            let outcome = desk.line.restore_failed(detail.to_owned());
-            if desk.line.is_restoring() {
-                self.restored(number, outcome);
-            }
+        let open = desk.open.clone();
+        if open.is_empty() && desk.line.is_restoring() {
+            self.restore_failed(number, detail, None, now);
         }
         for slot in open {
             let record = self.record_mut(slot);
             if record.step == Step::Verification {
                 record.blocked = Some((reason.clone(), detail.to_owned()));
-            } else if ready.contains(&slot) {
+            } else if self.is_waiting(slot, number) {
                 self.fail_assignment(slot, reason.clone(), detail.to_owned(), now);
             }
         }
     }
 
-    /// Gives the number back, a step at a time.
-    fn give_back(&mut self, number: &PhoneNumberId, now: Now) {
-        let desk = self.desk(number);
-        match desk.line.restore_step() {
-            RestoreStep::Nothing | RestoreStep::Wait { until: None } => {}
-            RestoreStep::Wait { until: Some(until) } => {
-                let told = std::mem::replace(&mut desk.delay_told, true);
-                self.wake_line_at(number, Some(until));
-                if !told {
-                    let after = until.since(now.monotonic);
-                    self.outbox.push(Effect::Tell(Notice::RestoreDelayed { number: number.clone(), after }));
-                }
-            }
-            RestoreStep::Read => {
-                desk.line.begin_compare(now.monotonic);
-                self.outbox.push(Effect::ReadNumber(number.clone()));
-            }
-            RestoreStep::Change(agent) => self.begin_change(number, agent, IntentKind::Restore, None, now),
-            RestoreStep::Done(outcome) => self.restored(number, outcome),
-        }
-    }
-
-    /// Settles what became of giving the number back. After a failure the journal still remembers whom it
-    /// belongs to.
-    pub(super) fn restored(&mut self, number: &PhoneNumberId, outcome: RestoreOutcome) {
-        let desk = self.desk(number);
-        desk.line.forget();
-        let closing = desk.closing.take();
-        match &outcome {
-            RestoreOutcome::Restored { .. } | RestoreOutcome::LeftAlone { .. } => {
-                self.commit(vec![Change::Forget(number.clone())], Release::Nothing);
-            }
-            RestoreOutcome::Failed { .. } => {}
-        }
-        self.outbox.push(Effect::Tell(Notice::InboundRestored { number: number.clone(), outcome: outcome.clone() }));
-        if let Some(slot) = closing {
-            if let Some(record) = self.calls.get_mut(&slot) {
-                record.restore = Some(outcome);
-            }
-            self.restored_for(slot);
-        }
-    }
-
-    /// Lets a call end that waited only for its number being given back.
-    fn restored_for(&mut self, slot: Slot) {
-        if self.calls.get(&slot).is_some_and(|record| record.step == Step::Restore) {
-            self.complete(slot);
-        }
+    fn is_waiting(&self, slot: Slot, number: &PhoneNumberId) -> bool {
+        let agent = &self.record(slot).request.agent;
+        self.desks.get(number).is_some_and(|desk| desk.is_waiting(slot, agent))
     }
 
     /// Takes a call off its number: its dial is resolved.
     pub(super) fn leave(&mut self, slot: Slot) {
-        let wants_restore = self.record(slot).wants_restore();
+        let record = self.record(slot);
+        let (wants_restore, agent) = (record.wants_restore(), record.request.agent.clone());
         let desk = self.desk_of(slot);
         desk.open.remove(&slot);
-        desk.ready.remove(&slot);
+        desk.stop(slot, &agent);
         desk.served.take_if(|served| *served == slot);
         if wants_restore {
             desk.closing = Some(slot);
@@ -400,28 +368,11 @@ impl Dispatcher {
         self.dirty.insert(number);
     }
 
-    /// Ends a call unless its number still has to be given back.
-    pub(super) fn conclude(&mut self, slot: Slot) {
-        let desk = self.desk_of(slot);
-        let waits = desk.closing == Some(slot) && desk.open.is_empty() && desk.line.remembered().is_some();
-        if waits {
-            let number = desk.line.id().clone();
-            self.record_mut(slot).step = Step::Restore;
-            self.dirty.insert(number);
-        } else {
-            self.complete(slot);
-        }
-    }
-
-    fn complete(&mut self, slot: Slot) {
+    pub(super) fn complete(&mut self, slot: Slot) {
         let number = self.desk_of(slot).line.number().cloned();
         let Some(mut record) = self.calls.remove(&slot) else { return };
         self.slots.remove(&record.request.id);
         record.number = number;
         self.outbox.push(Effect::Tell(Notice::Completed(Box::new(record.report()))));
     }
-}
-
-fn named(agent: Option<&AgentId>) -> String {
-    agent.map_or_else(|| "nobody".to_owned(), ToString::to_string)
 }

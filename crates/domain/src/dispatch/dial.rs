@@ -54,9 +54,17 @@ impl Dispatcher {
 
     /// The journal has the intent: the dial may go out.
     pub(super) fn send_dial(&mut self, slot: Slot, now: Now) {
-        let Some(record) = self.calls.get_mut(&slot) else { return };
+        let Some(record) = self.calls.get(&slot) else { return };
         let Step::Intent(attempt, decided) = record.step.clone() else { return };
-        record.step = Step::Answer(Sent { attempt: attempt.clone(), at: now.monotonic, wall: now.wall });
+        let line = self.desks.get(&record.request.number).map(|desk| &desk.line);
+        if !line.is_some_and(|line| line.still_admits(&record.want(), now.monotonic, &self.policy)) {
+            self.assignment_lost(slot, &attempt, now);
+            return;
+        }
+        let not_after = decided.after(record.request.policies.dial.send_within);
+        let record = self.record_mut(slot);
+        record.step = Step::Answer(Sent { attempt: attempt.clone(), at: now.monotonic, not_after, wall: now.wall });
+        let record = self.record(slot);
         let request = &record.request;
         let line = self.desks.get(&request.number).map(|desk| &desk.line);
         let provider = line.and_then(|line| line.number()).map(|number| number.provider.clone());
@@ -67,9 +75,25 @@ impl Dispatcher {
             provider: provider.unwrap_or_else(|| NumberProvider::Other("unknown".into())),
             to: request.to,
             options: request.options.clone(),
-            not_after: decided.after(request.policies.dial.send_within),
+            not_after,
         };
         self.outbox.push(Effect::PlaceCall(slot, Box::new(dial)));
+    }
+
+    /// What was learned while the journal wrote the intent says that the number may have another agent: nothing is
+    /// sent, and the assignment is made sure of again.
+    fn assignment_lost(&mut self, slot: Slot, attempt: &AttemptId, now: Now) {
+        let (kind, detail) = (FailureKind::TooLate, "the number's assignment has to be confirmed again".to_owned());
+        let record = self.record(slot);
+        if record.sends >= record.request.policies.dial.sends_max {
+            self.write(slot, CallEvent::DialFailed { attempt: attempt.clone(), kind, detail }, now);
+            self.dial_resolved(slot, attempt, now);
+            self.end(slot, now);
+            return;
+        }
+        self.write(slot, CallEvent::DialNotExecuted { attempt: attempt.clone(), kind, detail }, now);
+        self.dial_resolved(slot, attempt, now);
+        self.queue(slot, now);
     }
 
     pub(super) fn dial_answered(
@@ -97,19 +121,8 @@ impl Dispatcher {
     }
 
     fn sent(&self, slot: Slot, attempt: &AttemptId) -> Option<Sent> {
-        match &self.calls.get(&slot)?.step {
-            Step::Answer(sent) if sent.attempt == *attempt => Some(sent.clone()),
-            Step::Verification
-            | Step::Line
-            | Step::Assignment
-            | Step::Permit
-            | Step::Intent(..)
-            | Step::Answer(_)
-            | Step::Retry(_)
-            | Step::Evidence(_)
-            | Step::Proof(_)
-            | Step::Restore => None,
-        }
+        let Step::Answer(sent) = &self.calls.get(&slot)?.step else { return None };
+        (sent.attempt == *attempt).then(|| sent.clone())
     }
 
     fn tell_answer(&mut self, slot: Slot, sent: &Sent, answer: &Result<DialAnswer, ProviderError>, now: Now) {
@@ -182,15 +195,17 @@ impl Dispatcher {
     /// Nobody knows whether the dial was executed: its number stays pinned, its permit stays out, and it is
     /// looked up until it is found or the window ends. It is never sent again.
     pub(super) fn doubt(&mut self, slot: Slot, sent: Sent, cause: DoubtCause, detail: String, now: Now) {
-        let held_until = sent.at.after(self.policy.lateness);
+        let held_until = sent.at.max(sent.not_after).after(self.policy.lateness);
         let number = self.record(slot).request.number.clone();
-        self.desk(&number).line.unpin(&sent.attempt, Some(held_until));
+        let desk = self.desk(&number);
+        desk.in_flight.remove(&slot);
+        desk.line.unpin(&sent.attempt, Some(held_until));
         self.wake_line_at(&number, Some(held_until));
         self.dirty.insert(number);
         self.write(slot, CallEvent::DialDoubted { attempt: sent.attempt.clone(), cause, detail }, now);
         let record = self.record_mut(slot);
         let due = record.request.policies.look_up.due(0).map(|after| now.monotonic.after(after));
-        record.step = Step::Evidence(Doubt { sent, since: now.monotonic, done: 0, due });
+        record.step = Step::Evidence(Doubt { sent, since: now.monotonic, done: 0, due, failed: 0, trouble: None });
         if let Some(due) = due {
             self.wake_call_at(slot, due);
         }
@@ -227,6 +242,10 @@ impl Dispatcher {
         }
         doubt.done += 1;
         let (count, since) = (doubt.done, doubt.since);
+        if let Err(error) = &answer {
+            doubt.failed += 1;
+            doubt.trouble = Some(error.detail().to_owned());
+        }
         let outcome = match &answer {
             Ok(Some(_)) => LookUpOutcome::Found,
             Ok(None) => LookUpOutcome::NotFound,
@@ -260,8 +279,8 @@ impl Dispatcher {
     /// The look-ups have ended: the outcome stays unknown. The pin stays until the dial can no longer take effect.
     pub(super) fn give_up(&mut self, slot: Slot, now: Now) {
         let Step::Evidence(doubt) = &self.record(slot).step else { return };
-        let attempt = doubt.sent.attempt.clone();
-        self.write(slot, CallEvent::LookUpsEnded { attempt }, now);
+        let (attempt, detail) = (doubt.sent.attempt.clone(), doubt.summary());
+        self.write(slot, CallEvent::LookUpsEnded { attempt, detail }, now);
         self.end(slot, now);
     }
 
@@ -291,7 +310,9 @@ impl Dispatcher {
     pub(super) fn dial_resolved(&mut self, slot: Slot, attempt: &AttemptId, now: Now) {
         let record = self.record(slot);
         let (number, until) = (record.request.number.clone(), record.settle_until(now.monotonic));
-        self.desk(&number).line.unpin(attempt, until);
+        let desk = self.desk(&number);
+        desk.in_flight.remove(&slot);
+        desk.line.unpin(attempt, until);
         match until {
             Some(_) => self.wake_line_at(&number, until),
             None => self.resolve(attempt.clone()),

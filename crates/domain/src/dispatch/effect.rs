@@ -23,10 +23,10 @@ pub struct Ticket(pub(super) u64);
 pub enum Input {
     /// A call is asked for.
     Submit(Box<CallRequest>),
-    /// An agent was read by somebody else a moment ago.
-    KnowAgent(AgentProfile),
-    /// A number was read by somebody else a moment ago.
-    KnowNumber(Number),
+    /// An agent was read by somebody else; that read was sent then.
+    KnowAgent(AgentProfile, Instant),
+    /// A number was read by somebody else; that read was sent then.
+    KnowNumber(Number, Instant),
     /// A call is taken back, if it is not dialled.
     Cancel(CallId),
     /// Nothing more is to be dialled; open dials are dropped and looked up.

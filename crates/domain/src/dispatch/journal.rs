@@ -114,8 +114,16 @@ impl Dispatcher {
                 false
             }
         };
-        if !sent {
-            self.withdraw(slot, WithdrawReason::Journal, &format!("nothing was dialled: {error}"), now);
+        if sent {
+            return;
+        }
+        match error {
+            JournalError::Conflict { .. } => {
+                self.withdraw(slot, WithdrawReason::Superseded, &format!("nothing was dialled here: {error}"), now);
+            }
+            JournalError::Unavailable { .. } => {
+                self.withdraw(slot, WithdrawReason::Journal, &format!("nothing was dialled: {error}"), now);
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ mod effect;
 mod journal;
 mod proof;
 mod record;
+mod restore;
+mod session;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 use crate::error::ProviderError;
 use crate::flow::{CallEvent, Evidence, FailureReason};
 use crate::ids::{AgentId, CallId, PhoneNumberId, RunId};
-use crate::line::Decision;
+use crate::line::{Decision, Line};
 use crate::notice::Notice;
 use crate::policy::LinePolicy;
 use crate::ports::AgentProfile;
@@ -129,8 +131,8 @@ impl Dispatcher {
         self.wake(now);
         match input {
             Input::Submit(request) => self.submit(*request, now),
-            Input::KnowAgent(profile) => self.agents.know(profile, now.monotonic),
-            Input::KnowNumber(number) => self.desk(&number.id.clone()).line.know(number, now.monotonic),
+            Input::KnowAgent(profile, sent) => self.agents.know(profile, sent),
+            Input::KnowNumber(number, sent) => self.desk(&number.id.clone()).line.know(number, sent),
             Input::Cancel(call) => self.cancel(&call, now),
             Input::Interrupt => self.interrupt(now),
             Input::Abandon => self.abandon(now),
@@ -159,10 +161,10 @@ impl Dispatcher {
         Some(Deadline { at: *at, why })
     }
 
-    /// Whether every call has ended with all that belongs to it, and no number is being changed.
+    /// Whether every call has ended with all that belongs to it, and every number is as it is to be left.
     pub fn is_idle(&self) -> bool {
-        let changing = self.desks.values().any(|desk| desk.line.change().is_some());
-        self.calls.is_empty() && (!changing || self.stopping == Stopping::Abandoned)
+        let busy = |line: &Line| line.change().is_some() || line.owes_restore();
+        self.calls.is_empty() && (self.stopping == Stopping::Abandoned || !self.lines().any(busy))
     }
 
     /// Whether a call of this id is in the dispatcher.
@@ -171,7 +173,7 @@ impl Dispatcher {
     }
 
     /// The lines, by the ids of their numbers, for checks and displays.
-    pub fn lines(&self) -> impl Iterator<Item = &crate::line::Line> {
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
         self.desks.values().map(|desk| &desk.line)
     }
 
@@ -281,20 +283,19 @@ impl Dispatcher {
 
     fn call_due(&mut self, slot: Slot, now: Now) {
         let Some(record) = self.calls.get(&slot) else { return };
-        match &record.step {
-            Step::Retry(at) if *at <= now.monotonic => self.queue(slot, now),
-            Step::Evidence(doubt) if doubt.due.is_some_and(|due| due <= now.monotonic) => self.look_up(slot),
-            Step::Proof(proving) if proving.due.is_some_and(|due| due <= now.monotonic) => self.read_back(slot),
-            Step::Verification
-            | Step::Line
-            | Step::Assignment
-            | Step::Permit
-            | Step::Intent(..)
-            | Step::Answer(_)
-            | Step::Retry(_)
-            | Step::Evidence(_)
-            | Step::Proof(_)
-            | Step::Restore => {}
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now.monotonic);
+        if let Step::Retry(at) = record.step
+            && is_due(Some(at))
+        {
+            self.queue(slot, now);
+        } else if let Step::Evidence(doubt) = &record.step
+            && is_due(doubt.due)
+        {
+            self.look_up(slot);
+        } else if let Step::Proof(proving) = &record.step
+            && is_due(proving.due)
+        {
+            self.read_back(slot);
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::record::{Proving, Step};
 use crate::error::ProviderError;
 use crate::flow::{CallEvent, CallState, Proof};
-use crate::ids::ConversationId;
+use crate::ids::{AgentId, ConversationId};
+use crate::notice::Notice;
 use crate::policy::ProofPolicy;
 use crate::ports::Conversation;
 use crate::request::CallRequest;
@@ -15,10 +16,10 @@ use crate::time::Now;
 pub fn compare(record: &Conversation, request: &CallRequest) -> Proof {
     let phone_call = record.phone_call.as_ref();
     let number = phone_call.and_then(|call| call.number.as_ref());
-    let callee = phone_call.and_then(|call| call.external_number.as_ref());
+    let callee = phone_call.and_then(|call| call.external_number.as_ref()).and_then(|callee| callee.is(&request.to));
     let other_agent = (record.agent != request.agent).then(|| record.agent.clone());
     let other_number = number.filter(|number| **number != request.number).cloned();
-    let other_callee = callee.is_some_and(|callee| !callee.is(&request.to));
+    let other_callee = callee == Some(false);
     if other_agent.is_some() || other_number.is_some() || other_callee {
         return Proof::Mismatch { agent: other_agent, number: other_number, callee: other_callee };
     }
@@ -33,7 +34,7 @@ impl Dispatcher {
             self.conclude(slot);
             return;
         }
-        record.step = Step::Proof(Proving { since: now.monotonic, done: 0, due: None });
+        record.step = Step::Proof(Proving { since: now.monotonic, done: 0, due: None, best: Proof::Absent });
         match known {
             Some(known) => {
                 let proof = compare(known, &record.request);
@@ -62,7 +63,12 @@ impl Dispatcher {
         let Some(record) = self.calls.get(&slot) else { return };
         let proof = match answer {
             Ok(Some(conversation)) => compare(&conversation, &record.request),
-            Ok(None) | Err(_) => Proof::Absent,
+            Ok(None) => Proof::Absent,
+            Err(error) => {
+                let (call, detail) = (record.request.id.clone(), error.detail().to_owned());
+                self.outbox.push(Effect::Tell(Notice::RecordUnread { call, detail }));
+                Proof::Absent
+            }
         };
         self.proof_read(slot, proof, now);
     }
@@ -71,6 +77,10 @@ impl Dispatcher {
         let record = self.record_mut(slot);
         let Step::Proof(proving) = &mut record.step else { return };
         proving.done += 1;
+        if proof != Proof::Absent {
+            proving.best = proof;
+        }
+        let proof = proving.best.clone();
         let conclusive = match proof {
             Proof::Matches { complete } => complete,
             Proof::Mismatch { .. } => true,
@@ -85,7 +95,19 @@ impl Dispatcher {
             self.wake_call_at(slot, at);
             return;
         }
+        if let Proof::Mismatch { agent, .. } = &proof {
+            self.quarantine(slot, agent.clone(), now);
+        }
         self.write(slot, CallEvent::ProofRead { proof }, now);
         self.conclude(slot);
+    }
+
+    /// The provider's record contradicts the call: its number is not used again before it has been read.
+    fn quarantine(&mut self, slot: Slot, seen: Option<AgentId>, now: Now) {
+        let request = &self.record(slot).request;
+        let (call, number) = (request.id.clone(), request.number.clone());
+        self.desk(&number).line.quarantine(now.monotonic);
+        self.outbox.push(Effect::Tell(Notice::NumberQuarantined { call, number: number.clone(), seen }));
+        self.dirty.insert(number);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::flow::{AssignmentOutcome, CallState, FailureReason};
+use crate::flow::{AssignmentOutcome, CallState, FailureReason, Proof};
 use crate::ids::AttemptId;
 use crate::line::Want;
 use crate::notice::{CallReport, RestoreOutcome};
@@ -83,6 +83,8 @@ impl Step {
 pub(super) struct Sent {
     pub(super) attempt: AttemptId,
     pub(super) at: Instant,
+    /// Its first byte does not leave after this.
+    pub(super) not_after: Instant,
     pub(super) wall: Timestamp,
 }
 
@@ -93,11 +95,37 @@ pub(super) struct Doubt {
     pub(super) since: Instant,
     pub(super) done: u32,
     pub(super) due: Option<Instant>,
+    /// How many of them failed, and how the last of those did.
+    pub(super) failed: u32,
+    pub(super) trouble: Option<String>,
+}
+
+impl Doubt {
+    /// How many look-ups there were, and what came of them.
+    pub(super) fn summary(&self) -> String {
+        let doubt = "the dial may have been executed";
+        let count = |count: u32| if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        match (self.done, &self.trouble) {
+            (0, _) => format!("{doubt}, and it was not looked up"),
+            (done, Some(trouble)) if self.failed == done => {
+                format!("{doubt}, and it could not be looked up: {trouble}")
+            }
+            (done, Some(trouble)) => {
+                let (found, failed) = (count(done - self.failed), count(self.failed));
+                format!(
+                    "{doubt}; it was looked up {found} and not found, and could not be looked up {failed}: {trouble}"
+                )
+            }
+            (done, None) => format!("{doubt}; it was looked up {} and not found", count(done)),
+        }
+    }
 }
 
 /// The reads of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Proving {
+    /// The most that any read has said.
+    pub(super) best: Proof,
     pub(super) since: Instant,
     pub(super) done: u32,
     pub(super) due: Option<Instant>,
@@ -137,6 +165,12 @@ impl Record {
             restore: self.wants_restore(),
             since: self.since,
         }
+    }
+
+    /// A number that differs between calls, also between those of other processes: their ids do.
+    pub(super) fn spread(&self) -> u64 {
+        let fold = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        self.request.id.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, fold) >> 32
     }
 
     pub(super) fn next_attempt(&self) -> AttemptId {

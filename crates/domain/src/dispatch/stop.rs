@@ -1,10 +1,11 @@
 //! Taking calls back, and stopping.
 
 use crate::dispatch::Dispatcher;
+use crate::dispatch::assign::MAY_BE_ASSIGNED;
 use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::record::Step;
 use crate::error::FailureKind;
-use crate::flow::{CallEvent, DoubtCause, Proof, WithdrawReason};
+use crate::flow::{CallEvent, DoubtCause, WithdrawReason};
 use crate::ids::{CallId, PhoneNumberId};
 use crate::time::Now;
 
@@ -32,8 +33,10 @@ impl Dispatcher {
 
     /// Takes a call back where no dial of it is open. What may have been sent is left alone.
     pub(super) fn withdraw(&mut self, slot: Slot, reason: WithdrawReason, detail: &str, now: Now) {
+        let mut detail = detail.to_owned();
         match self.record(slot).step.clone() {
-            Step::Verification | Step::Line | Step::Assignment | Step::Retry(_) => {}
+            Step::Assignment => detail.push_str(MAY_BE_ASSIGNED),
+            Step::Verification | Step::Line | Step::Retry(_) => {}
             Step::Permit => self.outbox.push(Effect::DropPermit(slot)),
             Step::Intent(attempt, _) => {
                 // The journal has not answered, so the dial was not released.
@@ -44,7 +47,7 @@ impl Dispatcher {
             }
             Step::Answer(_) | Step::Evidence(_) | Step::Proof(_) | Step::Restore => return,
         }
-        self.write(slot, CallEvent::CallWithdrawn { reason, detail: detail.to_owned() }, now);
+        self.write(slot, CallEvent::CallWithdrawn { reason, detail }, now);
         self.end(slot, now);
     }
 
@@ -67,26 +70,19 @@ impl Dispatcher {
         self.interrupt(now);
         self.stopping = Stopping::Abandoned;
         for slot in self.all_calls() {
-            match self.record(slot).step {
-                Step::Evidence(_) => self.give_up(slot, now),
-                Step::Proof(_) => {
-                    self.write(slot, CallEvent::ProofRead { proof: Proof::Absent }, now);
-                    self.conclude(slot);
-                }
-                Step::Verification
-                | Step::Line
-                | Step::Assignment
-                | Step::Permit
-                | Step::Intent(..)
-                | Step::Answer(_)
-                | Step::Retry(_)
-                | Step::Restore => {}
+            let step = &self.record(slot).step;
+            if let Step::Evidence(_) = step {
+                self.give_up(slot, now);
+            } else if let Step::Proof(proving) = step {
+                let proof = proving.best.clone();
+                self.write(slot, CallEvent::ProofRead { proof }, now);
+                self.conclude(slot);
             }
         }
         let numbers: Vec<PhoneNumberId> = self.desks.keys().cloned().collect();
         for number in numbers {
             let desk = self.desk(&number);
-            if desk.line.remembered().is_some() {
+            if desk.line.owes_restore() {
                 let detail = "the dispatcher was stopped before the number was given back".to_owned();
                 let outcome = desk.line.restore_failed(detail);
                 self.restored(&number, outcome);

@@ -382,12 +382,12 @@ fn the_agent_changes_only_when_no_dial_of_the_previous_one_is_unresolved() {
     bench.dial(Err(timed_out()));
     bench.commit();
     assert!(!bench.has(assigns), "a dial in doubt is unresolved");
-    bench.pass(59);
+    bench.pass(61);
     bench.commit();
     assert!(!bench.has(assigns));
     bench.pass(1);
     bench.commit();
-    assert!(bench.has(assigns), "sixty seconds after it was sent it can no longer take effect");
+    assert!(bench.has(assigns), "sixty seconds after the last moment to send it, it can no longer take effect");
 }
 
 #[test]
@@ -508,4 +508,207 @@ fn the_policy_never_leaves_the_number_alone() {
     bench.permit();
     bench.commit();
     assert!(bench.has(dials) && !bench.has(assigns));
+}
+
+fn restoring() -> Policies {
+    Policies { after_call: AfterCall::Restore, proof: ProofPolicy::Off, ..Policies::default() }
+}
+
+fn invalid() -> ProviderError {
+    ProviderError::permanent(FailureKind::Invalid, "422")
+}
+
+/// A call of agent a that wants the number given back to "inbound", dialled; only the giving back is left.
+fn dialled_and_restoring() -> Bench {
+    let mut bench = Bench::with(request("c1", "a", restoring()));
+    bench.verify("a");
+    bench.read(Some("inbound"));
+    bench.commit();
+    bench.assign(Ok(Some("a")));
+    bench.permit();
+    bench.commit();
+    bench
+}
+
+fn restores(bench: &Bench) -> Vec<RestoreOutcome> {
+    let outcomes = bench.effects.iter().filter_map(|effect| match effect {
+        Effect::Tell(Notice::InboundRestored { outcome, .. }) => Some(outcome.clone()),
+        _ => None,
+    });
+    outcomes.collect()
+}
+
+#[test]
+fn a_refused_assignment_of_another_call_does_not_hide_that_the_number_is_ours() {
+    for policies in [restoring(), Policies { proof: ProofPolicy::Off, ..Policies::default() }] {
+        let mut bench = dialled_and_restoring();
+        bench.input(Input::Submit(Box::new(request("c2", "b", policies))));
+        bench.verify("b");
+        bench.dial(accepted());
+        bench.commit();
+        bench.assign(Err(invalid()));
+        bench.commit();
+        bench.read(Some("a"));
+        bench.commit();
+        bench.assign(Ok(Some("inbound")));
+        assert_eq!(restores(&bench), [RestoreOutcome::Restored { to: Some(agent("inbound")) }]);
+        assert!(bench.dispatcher.is_idle());
+    }
+}
+
+#[test]
+fn giving_back_without_a_clear_answer_is_compared_and_tried_again() {
+    let mut bench = dialled_and_restoring();
+    bench.dial(accepted());
+    bench.read(Some("a"));
+    bench.commit();
+    bench.assign(Err(timed_out()));
+    bench.commit();
+    assert!(!bench.has(assigns));
+    bench.pass(1);
+    bench.read(Some("a"));
+    bench.commit();
+    bench.assign(Ok(Some("inbound")));
+    assert_eq!(restores(&bench), [RestoreOutcome::Restored { to: Some(agent("inbound")) }]);
+}
+
+#[test]
+fn a_number_that_could_not_be_given_back_still_belongs_to_whom_it_did() {
+    let mut bench = dialled_and_restoring();
+    bench.dial(accepted());
+    bench.read(Some("a"));
+    bench.commit();
+    bench.assign(Err(invalid()));
+    assert!(matches!(restores(&bench)[..], [RestoreOutcome::Failed { .. }]));
+    assert!(bench.dispatcher.is_idle());
+    bench.input(Input::Submit(Box::new(request("c2", "a", restoring()))));
+    bench.commit();
+    bench.assign(Ok(Some("a")));
+    bench.permit();
+    bench.commit();
+    bench.dial(accepted());
+    bench.read(Some("a"));
+    bench.commit();
+    bench.assign(Ok(Some("inbound")));
+    assert_eq!(restores(&bench)[1..], [RestoreOutcome::Restored { to: Some(agent("inbound")) }]);
+}
+
+#[test]
+fn a_number_is_given_back_although_the_last_call_at_it_came_to_nothing() {
+    let mut bench = dialled_and_restoring();
+    bench.dial(accepted());
+    bench.input(Input::Submit(Box::new(request("c2", "nobody", Policies::default()))));
+    bench.input(Input::AgentAnswered(agent("nobody"), Ok(None)));
+    assert!(!bench.dispatcher.is_idle(), "the number is not given back yet");
+    bench.read(Some("a"));
+    bench.read(Some("a"));
+    bench.commit();
+    bench.assign(Ok(Some("inbound")));
+    assert!(bench.dispatcher.is_idle());
+}
+
+#[test]
+fn a_restore_that_waited_too_long_is_compared_again() {
+    let mut bench = dialled_and_restoring();
+    bench.dial(accepted());
+    bench.read(Some("a"));
+    let order = |bench: &mut Bench| {
+        bench.commit();
+        bench.take("restore", |effect| match effect {
+            Effect::AssignNumber(order) => Some(order.clone()),
+            _ => None,
+        })
+    };
+    let sent = order(&mut bench);
+    let until = sent.not_after.since(Instant::from_origin(bench.now));
+    assert!(until <= Duration::from_secs(2), "it may leave only just after the comparison, not {until:?}");
+    let late = ProviderError::retryable(FailureKind::TooLate, None, "too late");
+    bench.input(Input::AssignAnswered(sent.number, sent.attempt, Err(late)));
+    bench.pass(1);
+    assert!(!bench.has(assigns));
+    bench.read(Some("somebody"));
+    let left = RestoreOutcome::LeftAlone { now: Some(agent("somebody")) };
+    assert_eq!(restores(&bench), [left]);
+}
+
+#[test]
+fn a_dial_does_not_leave_when_the_number_turned_out_to_have_another_agent() {
+    let mut bench = Bench::with(request("c", "a", Policies::default()));
+    bench.verify("a");
+    bench.read(Some("a"));
+    bench.commit();
+    bench.permit();
+    let known = Input::KnowNumber(number(Some("b")), Instant::from_origin(bench.now + Duration::from_millis(1)));
+    bench.now += Duration::from_millis(2);
+    bench.input(known);
+    bench.commit();
+    assert!(!bench.has(dials));
+    bench.assign(Ok(Some("a")));
+    bench.commit();
+    bench.dial(accepted());
+}
+
+#[test]
+fn what_is_handed_over_does_not_undo_what_is_known_better() {
+    let mut bench = dialled_and_restoring();
+    bench.dial(accepted());
+    bench.input(Input::KnowNumber(number(Some("inbound")), Instant::from_origin(Duration::ZERO)));
+    let line = bench.dispatcher.lines().next().expect("a line");
+    assert_eq!(line.number().and_then(|number| number.assigned_id()), Some(&agent("a")));
+}
+
+#[test]
+fn a_misrouted_call_quarantines_its_number() {
+    let mut bench = Bench::with(request("c1", "a", Policies::default()));
+    bench.up_to_dial("a");
+    bench.dial(accepted());
+    bench.prove(Some(conversation("b")));
+    assert!(bench.has(|effect| matches!(effect, Effect::Tell(Notice::NumberQuarantined { .. }))));
+    bench.input(Input::Submit(Box::new(request("c2", "a", Policies::default()))));
+    bench.commit();
+    assert!(!bench.has(|effect| matches!(effect, Effect::AskPermit(..))), "it is read first");
+    bench.read(Some("a"));
+    bench.permit();
+    bench.commit();
+    bench.dial(accepted());
+}
+
+#[test]
+fn an_intent_that_was_never_sent_is_closed() {
+    let mut bench = Bench::with(request("c", "a", Policies::default()));
+    bench.verify("a");
+    bench.read(Some("b"));
+    bench.input(Input::Cancel(CallId::parse("c").expect("valid")));
+    bench.commit();
+    assert!(!bench.has(assigns));
+    bench.commit();
+    assert!(bench.dispatcher.is_idle());
+}
+
+#[test]
+fn a_call_that_another_process_has_is_not_said_to_be_not_dialled() {
+    let mut bench = Bench::new();
+    bench.input(Input::Submit(Box::new(request("c", "a", Policies::default()))));
+    let ticket = bench.take("entry", |effect| match effect {
+        Effect::Commit(ticket, _) => Some(*ticket),
+        _ => None,
+    });
+    let call = CallId::parse("c").expect("valid");
+    bench.input(Input::Committed(ticket, Err(JournalError::Conflict { call, expected: 0, actual: 5 })));
+    let (_, reason, dialed) = failure(&bench.report());
+    assert_eq!((reason, dialed), (FailureReason::Superseded, Dialed::Unknown));
+}
+
+#[test]
+fn a_number_that_can_be_read_again_is_no_longer_in_the_way() {
+    let mut bench = Bench::with(request("c", "a", Policies::default()));
+    let busy = ProviderError::retryable(FailureKind::Unavailable, None, "503");
+    bench.input(Input::NumberAnswered(number_id(), Err(busy)));
+    bench.input(Input::Submit(Box::new(request("c2", "a", Policies::default()))));
+    bench.effects.retain(|effect| !matches!(effect, Effect::ReadNumber(_)));
+    bench.input(Input::NumberAnswered(number_id(), Ok(Some(number(Some("a"))))));
+    bench.verify("a");
+    bench.permit();
+    bench.commit();
+    bench.dial(accepted());
 }

@@ -1,18 +1,23 @@
 //! The caller's side of a driver.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_channel::{mpsc, oneshot};
 
 use crate::driver::Known;
+use crate::error::JournalError;
 use crate::ids::CallId;
 use crate::notice::CallReport;
-use crate::ports::{AgentProfile, Number};
+use crate::ports::{AgentProfile, Journal, Number, Recorded};
 use crate::request::CallRequest;
+use crate::time::Instant;
 
 /// What a handle asks of its driver.
 pub(super) enum Command {
     Submit(Box<CallRequest>, oneshot::Sender<CallReport>),
-    KnowAgent(AgentProfile),
-    KnowNumber(Number),
+    KnowAgent(AgentProfile, Instant),
+    KnowNumber(Number, Instant),
     Cancel(CallId),
     Interrupt,
     Abandon,
@@ -22,12 +27,37 @@ pub(super) enum Command {
 #[derive(Clone)]
 pub struct Handle {
     commands: mpsc::UnboundedSender<Command>,
+    journal: Arc<dyn Journal>,
+    open: Arc<OpenCalls>,
 }
 
 /// A call that was asked for.
 pub struct Placed {
     id: CallId,
     report: oneshot::Receiver<CallReport>,
+    journal: Arc<dyn Journal>,
+}
+
+/// How many calls the driver has that have not ended.
+#[derive(Debug)]
+pub(super) struct OpenCalls {
+    count: AtomicUsize,
+    limit: usize,
+}
+
+impl OpenCalls {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { count: AtomicUsize::new(0), limit }
+    }
+
+    fn enter(&self) -> bool {
+        let next = |count: usize| (count < self.limit).then_some(count + 1);
+        self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).is_ok()
+    }
+
+    pub(super) fn leave(&self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A call that was not taken.
@@ -37,17 +67,26 @@ pub enum SubmitError {
     /// The driver has ended.
     #[error("the dispatcher takes no more calls")]
     Closed,
+    /// The driver has as many calls as it may have ([`crate::LinePolicy::calls_max`]). Nothing was done; submit it
+    /// again when another has ended.
+    #[error("the dispatcher has as many calls as it may have")]
+    Full,
 }
 
 impl Handle {
-    pub(super) fn new(commands: mpsc::UnboundedSender<Command>) -> Self {
-        Self { commands }
+    pub(super) fn new(
+        commands: mpsc::UnboundedSender<Command>,
+        journal: Arc<dyn Journal>,
+        open: Arc<OpenCalls>,
+    ) -> Self {
+        Self { commands, journal, open }
     }
 
-    /// Hands over what was read a moment ago.
+    /// Hands over what was read by somebody else. What the driver knows better stays.
     pub fn know(&self, known: Known) {
-        let agents = known.agents.into_iter().map(Command::KnowAgent);
-        for command in agents.chain(known.numbers.into_iter().map(Command::KnowNumber)) {
+        let sent = known.sent;
+        let agents = known.agents.into_iter().map(|agent| Command::KnowAgent(agent, sent));
+        for command in agents.chain(known.numbers.into_iter().map(|number| Command::KnowNumber(number, sent))) {
             self.send(command);
         }
     }
@@ -55,13 +94,19 @@ impl Handle {
     /// Asks for a call. A call whose id the driver has already is not taken twice: its report is `None`.
     ///
     /// # Errors
-    /// [`SubmitError::Closed`] where the driver has ended.
+    /// [`SubmitError::Closed`] where the driver has ended, [`SubmitError::Full`] where it has too many calls.
     pub fn submit(&self, request: CallRequest) -> Result<Placed, SubmitError> {
+        if !self.open.enter() {
+            return Err(SubmitError::Full);
+        }
         let (sender, report) = oneshot::channel();
         let id = request.id.clone();
         let command = Command::Submit(Box::new(request), sender);
-        self.commands.unbounded_send(command).map_err(|_closed| SubmitError::Closed)?;
-        Ok(Placed { id, report })
+        if self.commands.unbounded_send(command).is_err() {
+            self.open.leave();
+            return Err(SubmitError::Closed);
+        }
+        Ok(Placed { id, report, journal: self.journal.clone() })
     }
 
     /// Takes a call back if its dial has not been sent.
@@ -90,6 +135,14 @@ impl Placed {
     /// The call's id.
     pub fn id(&self) -> &CallId {
         &self.id
+    }
+
+    /// The call's events after version `after` (0 = all), as far as the journal has them.
+    ///
+    /// # Errors
+    /// [`JournalError`] where the journal cannot be read.
+    pub async fn events(&self, after: u64) -> Result<Vec<Recorded>, JournalError> {
+        self.journal.events(&self.id, after).await
     }
 
     /// Waits for the call's end. `None` where the driver was dropped before, or had a call of this id already.

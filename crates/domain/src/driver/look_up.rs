@@ -30,41 +30,61 @@ pub(super) async fn search(provider: &dyn Provider, wanted: &LookUp) -> Result<O
         started_after: (!wanted.unique).then_some(since),
         ..ConversationQuery::default()
     };
-    let mut seen = BTreeSet::new();
-    if let Some(found) = search_list(provider, wanted, by_user, &mut seen).await? {
+    let mut search = Search { provider, wanted, seen: BTreeSet::new(), trouble: None };
+    if let Some(found) = search.list(by_user).await {
         return Ok(Some(found));
     }
-    if !wanted.last {
-        return Ok(None);
+    if wanted.last {
+        // That the user id filter finds a user id exactly is an inference of ours; the last look-up does without.
+        let by_time = ConversationQuery { started_after: Some(since), ..ConversationQuery::default() };
+        if let Some(found) = search.list(by_time).await {
+            return Ok(Some(found));
+        }
     }
-    // That the user id filter finds a user id exactly is an inference of ours; the last look-up does without.
-    let by_time = ConversationQuery { started_after: Some(since), ..ConversationQuery::default() };
-    search_list(provider, wanted, by_time, &mut seen).await
+    search.trouble.map_or(Ok(None), Err)
 }
 
-async fn search_list(
-    provider: &dyn Provider,
-    wanted: &LookUp,
-    mut query: ConversationQuery,
-    seen: &mut BTreeSet<ConversationId>,
-) -> Result<Option<Conversation>, ProviderError> {
-    query.page = PageRequest { size: Some(PAGE_SIZE_MAX), ..PageRequest::default() };
-    for _ in 0..PAGES_MAX {
-        let page = provider.conversations(&query).await?;
-        for candidate in page.items {
-            if seen.len() >= CANDIDATES_MAX || !seen.insert(candidate.id.clone()) {
-                continue;
+struct Search<'a> {
+    provider: &'a dyn Provider,
+    wanted: &'a LookUp,
+    seen: BTreeSet<ConversationId>,
+    /// The first read that failed. The others are tried all the same: one bad record must not hide the call.
+    trouble: Option<ProviderError>,
+}
+
+impl Search<'_> {
+    async fn list(&mut self, mut query: ConversationQuery) -> Option<Conversation> {
+        query.page = PageRequest { size: Some(PAGE_SIZE_MAX), ..PageRequest::default() };
+        for _ in 0..PAGES_MAX {
+            let page = match self.provider.conversations(&query).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.trouble.get_or_insert(error);
+                    return None;
+                }
+            };
+            for candidate in page.items {
+                if let Some(found) = self.candidate(candidate.id).await {
+                    return Some(found);
+                }
             }
-            if let Some(found) = provider.conversation(&candidate.id).await?.filter(|found| is_it(found, wanted)) {
-                return Ok(Some(found));
-            }
+            query.page.cursor = Some(page.next?);
         }
-        match page.next {
-            Some(next) => query.page.cursor = Some(next),
-            None => break,
+        None
+    }
+
+    async fn candidate(&mut self, id: ConversationId) -> Option<Conversation> {
+        if self.seen.len() >= CANDIDATES_MAX || !self.seen.insert(id.clone()) {
+            return None;
+        }
+        match self.provider.conversation(&id).await {
+            Ok(found) => found.filter(|found| is_it(found, self.wanted)),
+            Err(error) => {
+                self.trouble.get_or_insert(error);
+                None
+            }
         }
     }
-    Ok(None)
 }
 
 fn is_it(found: &Conversation, wanted: &LookUp) -> bool {

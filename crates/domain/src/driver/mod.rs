@@ -24,7 +24,7 @@ use crate::ports::{AgentProfile, Clock, Ids, Journal, Number, Permits, Provider,
 use crate::request::CallRequest;
 use crate::time::Instant;
 
-use handle::Command;
+use handle::{Command, OpenCalls};
 use log::Log;
 use work::Work;
 
@@ -77,6 +77,8 @@ pub struct Known {
     pub agents: Vec<AgentProfile>,
     /// Numbers that were read a moment ago.
     pub numbers: Vec<Number>,
+    /// When the first of these reads was sent, by the clock of the driver's ports: so old is what they say.
+    pub sent: Instant,
 }
 
 /// Places one call from beginning to end: a driver with one call.
@@ -101,6 +103,7 @@ pub struct Driver {
     ports: Ports,
     dispatcher: Dispatcher,
     commands: Option<mpsc::UnboundedReceiver<Command>>,
+    open: Arc<OpenCalls>,
     reports: BTreeMap<CallId, oneshot::Sender<CallReport>>,
     log: Log,
     work: FuturesUnordered<Work>,
@@ -116,12 +119,15 @@ impl Driver {
     /// A driver and the handle that feeds it. Nothing happens until [`Driver::run`] is polled.
     pub fn new(ports: Ports, policy: LinePolicy, observer: Arc<dyn Observer>) -> (Self, Handle) {
         let (sender, commands) = mpsc::unbounded();
+        let open = Arc::new(OpenCalls::new(policy.calls_max));
+        let handle = Handle::new(sender, ports.journal.clone(), open.clone());
         let dispatcher = Dispatcher::new(ports.ids.run_id(), policy);
         let log = Log::new(ports.journal.clone(), observer);
         let driver = Self {
             ports,
             dispatcher,
             commands: Some(commands),
+            open,
             reports: BTreeMap::new(),
             log,
             work: FuturesUnordered::new(),
@@ -131,7 +137,7 @@ impl Driver {
             alarm: None,
             abandoned: false,
         };
-        (driver, Handle::new(sender))
+        (driver, handle)
     }
 
     /// Runs until every handle is gone and every call has ended with all that belongs to it, or until
@@ -185,8 +191,10 @@ impl Driver {
                     place.insert(report);
                     return Some(Input::Submit(request));
                 }
-                Poll::Ready(Some(Command::KnowAgent(agent))) => return Some(Input::KnowAgent(agent)),
-                Poll::Ready(Some(Command::KnowNumber(number))) => return Some(Input::KnowNumber(number)),
+                Poll::Ready(Some(Command::KnowAgent(agent, sent))) => return Some(Input::KnowAgent(agent, sent)),
+                Poll::Ready(Some(Command::KnowNumber(number, sent))) => {
+                    return Some(Input::KnowNumber(number, sent));
+                }
                 Poll::Ready(Some(Command::Cancel(call))) => return Some(Input::Cancel(call)),
                 Poll::Ready(Some(Command::Interrupt)) => return Some(Input::Interrupt),
                 Poll::Ready(Some(Command::Abandon)) => {
@@ -227,7 +235,12 @@ impl Driver {
     fn run_effect(&mut self, effect: Effect) {
         match effect {
             Effect::Commit(ticket, entry) => self.log.commit(ticket, entry),
-            Effect::Tell(notice) => self.log.tell(notice),
+            Effect::Tell(notice) => {
+                if let Notice::Completed(_) = notice {
+                    self.open.leave();
+                }
+                self.log.tell(notice);
+            }
             Effect::DropPermit(slot) => drop(self.permits.remove(&slot)),
             Effect::DropDial(slot) => drop(self.dials.remove(&slot)),
             Effect::AskPermit(slot, request) => {

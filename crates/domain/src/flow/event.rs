@@ -113,6 +113,8 @@ pub enum WithdrawReason {
     ShutDown,
     /// The journal did not take an intent.
     Journal,
+    /// The journal has events of this call that are not ours: another process has it, and may dial it.
+    Superseded,
 }
 
 /// What happened to a call.
@@ -210,6 +212,8 @@ pub enum CallEvent {
     LookUpsEnded {
         /// The dial.
         attempt: AttemptId,
+        /// How many look-ups there were, and what came of them, for people.
+        detail: String,
     },
     /// The call was taken back before a dial.
     CallWithdrawn {

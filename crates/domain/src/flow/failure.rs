@@ -72,6 +72,8 @@ pub enum FailureReason {
     Provider(FailureKind),
     /// The journal did not take the intent, so nothing was sent.
     Journal,
+    /// Another process has this call; it may dial it, or have dialled it.
+    Superseded,
     /// The caller took the call back before it was dialled.
     Cancelled,
     /// The dispatcher was shut down before the call was dialled.
@@ -92,6 +94,7 @@ impl FailureReason {
             Self::Refused => "refused",
             Self::Provider(kind) => kind.as_str(),
             Self::Journal => "journal_unavailable",
+            Self::Superseded => "superseded",
             Self::Cancelled => "cancelled",
             Self::ShutDown => "shut_down",
             Self::OutcomeUnknown => "outcome_unknown",

@@ -76,7 +76,8 @@ pub(super) struct Found {
 }
 
 fn failed(stage: Stage, reason: FailureReason, detail: &str) -> Failed {
-    let failure = Failure { stage, reason, dialed: Dialed::No, detail: detail.to_owned() };
+    let dialed = if reason == FailureReason::Superseded { Dialed::Unknown } else { Dialed::No };
+    let failure = Failure { stage, reason, dialed, detail: detail.to_owned() };
     Failed { failure, open: None, conversation: None }
 }
 
@@ -143,8 +144,7 @@ impl Assigned {
         Failed { conversation, ..failed }
     }
 
-    pub(super) fn give_up(self, attempt: AttemptId) -> Failed {
-        let detail = "the dial may have been executed, and no look-up found it";
+    pub(super) fn give_up(self, attempt: AttemptId, detail: &str) -> Failed {
         let mut failed = failed(Stage::Initiate, FailureReason::OutcomeUnknown, detail);
         failed.failure.dialed = Dialed::Unknown;
         Failed { open: Some((attempt, self.outcome)), ..failed }

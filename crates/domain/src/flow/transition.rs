@@ -71,8 +71,8 @@ impl CallState {
                         Self::Failed(call.lose(reason.clone(), detail))
                     }
                     (Dial::Sent(sent), event) if Some(&sent) == attempt_of(event) => answered(call, event, illegal)?,
-                    (Dial::InDoubt(sent, _), E::LookUpsEnded { attempt }) if sent == *attempt => {
-                        Self::Failed(call.give_up(attempt.clone()))
+                    (Dial::InDoubt(sent, _), E::LookUpsEnded { attempt, detail }) if sent == *attempt => {
+                        Self::Failed(call.give_up(attempt.clone(), detail))
                     }
                     (Dial::InDoubt(sent, _), event) if Some(&sent) == attempt_of(event) => {
                         Self::Initiated(call.initiate(found(event, FoundBy::LookUp).ok_or(illegal)?))
@@ -127,6 +127,7 @@ fn withdrawn(reason: WithdrawReason) -> FailureReason {
         WithdrawReason::Cancelled => FailureReason::Cancelled,
         WithdrawReason::ShutDown => FailureReason::ShutDown,
         WithdrawReason::Journal => FailureReason::Journal,
+        WithdrawReason::Superseded => FailureReason::Superseded,
     }
 }
 
@@ -144,7 +145,7 @@ fn attempt_of(event: &CallEvent) -> Option<&AttemptId> {
         | CallEvent::DialFailed { attempt, .. }
         | CallEvent::DialDoubted { attempt, .. }
         | CallEvent::CallInitiated { attempt, .. }
-        | CallEvent::LookUpsEnded { attempt } => Some(attempt),
+        | CallEvent::LookUpsEnded { attempt, .. } => Some(attempt),
         CallEvent::CallRequested { .. }
         | CallEvent::AgentVerified { .. }
         | CallEvent::VerificationFailed { .. }

@@ -43,6 +43,14 @@ impl Belief {
         }
     }
 
+    /// When the request was sent whose answer says so.
+    pub(super) fn confirmed_at(&self) -> Option<Instant> {
+        match self {
+            Self::Unknown => None,
+            Self::Known { confirmed_at, .. } => Some(*confirmed_at),
+        }
+    }
+
     pub(super) fn is_fresh(&self, now: Instant, freshness: Duration) -> bool {
         match self {
             Self::Unknown => false,

@@ -2,7 +2,8 @@
 //! before a call may dial.
 //!
 //! Owns the *pin rule* (`scheduling.md` 4.2): while a request of one agent is unresolved, only requests of
-//! that agent may be sent on the number. Knows nothing of flows, journals and calls beyond what a call
+//! that agent may be sent on the number. (Calls that need no assignment, by policy or because the number cannot be
+//! assigned, do not wait for others; others wait for them.) Knows nothing of flows, journals and calls beyond what a call
 //! wants ([`Want`]); it decides, and the dispatcher acts. Tested in `tests.rs` beside this file.
 
 mod belief;
@@ -33,6 +34,8 @@ pub struct Line {
     changed_at: Option<Instant>,
     pins: Pins,
     remembered: Option<Remembered>,
+    /// Since when the number is not trusted: a conversation was spoken by another agent than the call's.
+    quarantined: Option<Instant>,
 }
 
 /// A change of the assignment that has been decided and is not answered.
@@ -115,6 +118,7 @@ impl Line {
             changed_at: None,
             pins: Pins::default(),
             remembered: None,
+            quarantined: None,
         }
     }
 
@@ -148,10 +152,29 @@ impl Line {
         self.reading = Some(now);
     }
 
-    /// Takes over what somebody else read a moment ago.
-    pub fn know(&mut self, number: Number, now: Instant) {
-        self.belief = Belief::told(number.assigned_id().cloned(), now);
-        self.number = Some(number);
+    /// Takes over what somebody else read; `sent` is when that read was sent. What is known better stays.
+    pub fn know(&mut self, number: Number, sent: Instant) {
+        let overtaken = self.is_overtaken(sent) || self.belief.confirmed_at().is_some_and(|at| at >= sent);
+        if !overtaken && self.quarantined.is_none() {
+            self.belief = Belief::told(number.assigned_id().cloned(), sent);
+        }
+        self.number.get_or_insert(number);
+    }
+
+    /// Whether a read that was sent then says nothing about the assignment, because a change came in between.
+    fn is_overtaken(&self, sent: Instant) -> bool {
+        self.change.is_some() || self.changed_at.is_some_and(|changed| sent < changed)
+    }
+
+    /// Stops trusting the number: it is read again before it is used, once nothing is unresolved on it.
+    pub fn quarantine(&mut self, now: Instant) {
+        self.belief = Belief::Unknown;
+        self.quarantined = Some(now);
+    }
+
+    /// Whether the number is not trusted.
+    pub fn is_quarantined(&self) -> bool {
+        self.quarantined.is_some()
     }
 
     /// Takes the answer of a read. A read that was sent before a change was answered says nothing about the
@@ -163,8 +186,8 @@ impl Line {
             self.belief = Belief::Unknown;
             return;
         };
-        let overtaken = self.change.is_some() || self.changed_at.is_some_and(|changed| sent < changed);
-        if !overtaken {
+        if !self.is_overtaken(sent) {
+            self.quarantined.take_if(|since| *since <= sent);
             self.belief = Belief::asked(number.assigned_id().cloned(), sent, now, policy.freshness);
         }
         self.number = Some(number);
@@ -187,6 +210,9 @@ impl Line {
         }
         if self.change.is_some() {
             return Decision::Wait { until: None };
+        }
+        if self.quarantined.is_some() {
+            return self.pins.any().map_or(Decision::Read, |obstacle| Decision::Wait { until: obstacle.until });
         }
         if let Some(obstacle) = self.pins.others(Some(want.agent)) {
             return Decision::Wait { until: obstacle.until };

@@ -47,7 +47,7 @@ impl Pins {
     }
 
     /// The last of the unresolved requests, where there are any.
-    pub(super) fn all(&self) -> Option<Obstacle> {
+    pub(super) fn any(&self) -> Option<Obstacle> {
         self.last(|_| true)
     }
 

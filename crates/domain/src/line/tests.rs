@@ -178,21 +178,21 @@ fn changed_to(line: &mut Line, name: &str, to: &str, seconds: u64) {
 #[test]
 fn a_number_is_given_back_after_comparing() {
     let mut line = line(Some("inbound"));
-    assert_eq!(line.restore_step(), RestoreStep::Nothing);
+    assert_eq!(line.restore_step(at(2), POLICY().freshness), RestoreStep::Nothing);
     assert_eq!(line.remember(&agent("b")), Some(Some(agent("inbound"))));
     assert_eq!(line.remember(&agent("b")), None, "the first one counts");
     changed_to(&mut line, "1", "b", 1);
     line.pin(attempt("2"), agent("b"));
-    assert_eq!(line.restore_step(), RestoreStep::Wait { until: None });
+    assert_eq!(line.restore_step(at(2), POLICY().freshness), RestoreStep::Wait { until: None });
     line.unpin(&attempt("2"), None);
-    assert_eq!(line.restore_step(), RestoreStep::Read);
+    assert_eq!(line.restore_step(at(2), POLICY().freshness), RestoreStep::Read);
     line.begin_compare(at(2));
-    assert_eq!(line.restore_step(), RestoreStep::Wait { until: None });
+    assert_eq!(line.restore_step(at(2), POLICY().freshness), RestoreStep::Wait { until: None });
     line.read_answered(Some(number(Some("b"))), at(2), &POLICY());
-    assert_eq!(line.restore_step(), RestoreStep::Change(Some(agent("inbound"))));
+    assert_eq!(line.restore_step(at(2), POLICY().freshness), RestoreStep::Change(Some(agent("inbound"))));
     changed_to(&mut line, "3", "inbound", 3);
     let restored = RestoreOutcome::Restored { to: Some(agent("inbound")) };
-    assert_eq!(line.restore_step(), RestoreStep::Done(restored));
+    assert_eq!(line.restore_step(at(2), POLICY().freshness), RestoreStep::Done(restored));
 }
 
 #[test]
@@ -203,5 +203,5 @@ fn a_change_by_somebody_else_is_left_alone() {
     line.begin_compare(at(2));
     line.read_answered(Some(number(Some("somebody"))), at(2), &POLICY());
     let left = RestoreOutcome::LeftAlone { now: Some(agent("somebody")) };
-    assert_eq!(line.restore_step(), RestoreStep::Done(left));
+    assert_eq!(line.restore_step(at(2), POLICY().freshness), RestoreStep::Done(left));
 }

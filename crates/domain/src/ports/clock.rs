@@ -1,4 +1,6 @@
 //! Time: reading it, and waiting for it.
+//!
+//! Proved by the suite `partyline_tests::contract::time`, which any adapter can be run against.
 
 use async_trait::async_trait;
 

@@ -1,4 +1,6 @@
 //! New ids.
+//!
+//! Proved by the suite `partyline_tests::contract::ids`, which any adapter can be run against.
 
 use crate::ids::{CallId, RunId};
 

@@ -2,6 +2,8 @@
 //!
 //! A write to the provider is released only by the journal's answer to its intent, so after a crash the
 //! open intents name everything that may have been sent and is not resolved.
+//!
+//! Proved by the suite `partyline_tests::contract::journal`, which any adapter can be run against.
 
 use std::collections::btree_map::Entry as MapEntry;
 use std::collections::{BTreeMap, VecDeque};
@@ -59,6 +61,7 @@ pub struct Intent {
 
 /// One change within an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Change {
     /// Adds events to a call whose history ends at version `expected` (0 for a new call).
     Append {
@@ -87,6 +90,7 @@ pub enum Change {
 
 /// Changes that are written together or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Entry {
     /// The changes, applied in this order.
     pub changes: Vec<Change>,

@@ -1,4 +1,6 @@
 //! Permits: how many dials and live calls there may be at once, and how fast they may start.
+//!
+//! Proved by the suite `partyline_tests::contract::permits`, which any adapter can be run against.
 
 use async_trait::async_trait;
 

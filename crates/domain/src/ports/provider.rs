@@ -4,6 +4,8 @@
 //! it returns within a bounded time; a read has no side effect and may be repeated freely, and an adapter
 //! may do so itself within a budget. Errors follow [`crate::ProviderError`]. Facts about the provider are
 //! in `elevenlabs-api.md`.
+//!
+//! Proved by the suite `partyline_tests::contract::provider`, which any adapter can be run against.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

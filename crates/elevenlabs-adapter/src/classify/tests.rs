@@ -1,4 +1,4 @@
-use partyline_domain::Class;
+use partyline_domain::{Class, Remedy};
 
 use super::*;
 
@@ -56,6 +56,7 @@ fn every_answer_has_a_kind_and_a_class_for_each_purpose() {
         (400, r#"{"success":true,"conversation_id":"conv_1"}"#, FailureKind::Invalid, "final doubt doubt"),
         (400, r#"{"success":false}"#, FailureKind::Invalid, "final doubt doubt"),
         (400, INTERNAL, FailureKind::Invalid, "final doubt doubt"),
+        (400, UPSTREAM, FailureKind::Invalid, "final doubt doubt"),
         (401, LEGACY_KEY, FailureKind::Unauthorized, "final final final"),
         (401, NEW_KEY, FailureKind::Unauthorized, "final final final"),
         (401, HTML, FailureKind::Unauthorized, "final final final"),
@@ -87,6 +88,9 @@ fn every_answer_has_a_kind_and_a_class_for_each_purpose() {
         (429, HTML, FailureKind::RateLimited, "retry doubt doubt"),
         (429, "\"slow down\"", FailureKind::RateLimited, "retry doubt doubt"),
         (429, r#"{"success":false}"#, FailureKind::RateLimited, "retry doubt doubt"),
+        (404, r#"{"detail":{"type":"upstream_service_error"}}"#, FailureKind::NotFound, "final doubt doubt"),
+        (422, UPSTREAM, FailureKind::Invalid, "final doubt doubt"),
+        (429, UPSTREAM, FailureKind::RateLimited, "retry doubt doubt"),
         (429, INTERNAL, FailureKind::RateLimited, "retry doubt doubt"),
         (500, INTERNAL, FailureKind::Unavailable, "retry doubt doubt"),
         (502, HTML, FailureKind::Unavailable, "retry doubt doubt"),
@@ -187,6 +191,25 @@ fn the_wait_that_is_asked_for_is_passed_on() {
     let expected = Class::Retryable { after: Some(Duration::from_secs(7)) };
     assert_eq!(refusal(Purpose::Dial, &busy).class(), expected);
     assert_eq!(refusal(Purpose::Dial, &Answer { status: 503, ..busy }).class(), Class::InDoubt);
+}
+
+#[test]
+fn an_assignment_in_doubt_keeps_the_wait_that_is_asked_for() {
+    let after = Some(Duration::from_secs(7));
+    let remedy = |purpose, status, body| {
+        let error = refusal(purpose, &Answer { retry_after: after, ..answer(status, body) });
+        assert_eq!(error.class(), Class::InDoubt, "{status}");
+        error.remedy()
+    };
+    for status in [408, 429, 500, 502, 503, 504, 599] {
+        assert_eq!(remedy(Purpose::Assign, status, ""), Remedy::Retry { after }, "{status}");
+        assert_eq!(remedy(Purpose::Dial, status, ""), Remedy::GiveUp, "{status}");
+    }
+    for status in [204, 307, 409, 424, 425, 600] {
+        assert_eq!(remedy(Purpose::Assign, status, ""), Remedy::GiveUp, "{status}");
+    }
+    assert_eq!(remedy(Purpose::Assign, 429, INTERNAL), Remedy::Retry { after });
+    assert_eq!(refusal(Purpose::Assign, &answer(503, "")).remedy(), Remedy::Retry { after: None });
 }
 
 #[test]

@@ -56,10 +56,25 @@ fn a_number_needs_its_id_and_no_more() {
 #[test]
 fn an_assigned_agent_that_cannot_be_read_is_not_nobody() {
     let with = |agent: Value| number_from(&json!({"phone_number_id": "p", "assigned_agent": agent}));
-    for nobody in [json!(null), json!({}), json!({"agent_id": null}), json!({"agent_id": ""})] {
+    for nobody in [json!(null), json!({"agent_id": null, "agent_name": "x"}), json!({"agent_id": ""})] {
         assert_eq!(with(nobody.clone()).map(|number| number.assigned), Ok(None), "{nobody}");
     }
-    for unreadable in [json!("agent_1"), json!(7), json!({"agent_id": 7}), json!({"agent_id": "a b"}), json!([1])] {
+    for unreadable in [
+        json!({}),
+        json!({"id": "agent_x"}),
+        json!({"agent_name": "x"}),
+        json!({"agent_id": 7}),
+        json!({"agent_id": false}),
+        json!({"agent_id": {"id": "agent_x"}}),
+        json!({"agent_id": "a b"}),
+        json!("agent_1"),
+        json!(""),
+        json!(7),
+        json!(false),
+        json!([]),
+        json!([1]),
+        json!(["agent_1"]),
+    ] {
         assert!(with(unreadable.clone()).is_err(), "{unreadable}");
     }
     let nameless = with(json!({"agent_id": "a", "agent_name": null, "environment": "x"})).expect("a number");
@@ -88,8 +103,17 @@ fn a_page_goes_on_only_with_more_and_a_cursor() {
     assert_eq!(next(json!(true), json!("c"), None), Ok(Some("c".to_owned())));
     assert_eq!(next(json!(null), json!("c"), None), Ok(Some("c".to_owned())));
     assert_eq!(next(json!(false), json!("c"), None), Ok(None));
-    assert_eq!(next(json!(true), json!(null), None), Ok(None));
-    assert_eq!(next(json!(true), json!(""), None), Ok(None));
+    assert_eq!(next(json!(false), json!(7), None), Ok(None));
+    assert_eq!(next(json!(null), json!(null), None), Ok(None));
+    assert_eq!(next(json!(null), json!(""), Some("c")), Ok(None));
+    for cursor in [json!(null), json!(""), json!(7), json!({"c": 1})] {
+        let told = next(json!(true), cursor.clone(), None).map_err(|why| why.to_string());
+        assert_eq!(told, Err("the list goes on but names no next page".to_owned()), "{cursor}");
+    }
+    assert!(next(json!(null), json!(7), None).is_err());
+    let bare = |list: Value| page("agent", serde_json::from_value(list).expect("a page"), None, agent);
+    assert!(bare(json!({"agents": [], "has_more": true})).is_err());
+    assert_eq!(bare(json!({"agents": []})).map(|page| page.next), Ok(None));
     assert!(next(json!(true), json!("c"), Some("c")).is_err());
 }
 

@@ -16,6 +16,7 @@ use super::{found, page_query};
 use crate::classify::Purpose;
 use crate::convert::{self, Summary};
 use crate::elevenlabs::{ElevenLabs, Query, understood};
+use crate::wire::Object;
 
 const LIST: &str = "/v1/convai/agents";
 const ONE: &str = "/v1/convai/agents/{id}";
@@ -42,7 +43,10 @@ impl ElevenLabs {
         let Some(answer) = found(self.read(ONE, id.as_str(), &Query::new()).await)? else {
             return Ok(None);
         };
-        understood(Purpose::Read, &answer, convert::agent).map(Some)
+        let profile = understood(Purpose::Read, &answer, |Object(agent)| {
+            convert::about(id, convert::agent(agent)?, |profile| &profile.id)
+        });
+        profile.map(Some)
     }
 
     async fn agent_in(&self, summaries: &Summaries, id: &AgentId) -> Result<Option<AgentProfile>, ProviderError> {

@@ -8,6 +8,7 @@ use super::{found, page_query};
 use crate::classify::Purpose;
 use crate::convert;
 use crate::elevenlabs::{ElevenLabs, Query, understood};
+use crate::wire::Object;
 
 const LIST: &str = "/v1/convai/conversations";
 const ONE: &str = "/v1/convai/conversations/{id}";
@@ -15,10 +16,13 @@ const ONE: &str = "/v1/convai/conversations/{id}";
 #[async_trait]
 impl Conversations for ElevenLabs {
     async fn conversation(&self, id: &ConversationId) -> Result<Option<Conversation>, ProviderError> {
-        match found(self.read(ONE, id.as_str(), &Query::new()).await)? {
-            Some(answer) => understood(Purpose::Read, &answer, convert::conversation).map(Some),
-            None => Ok(None),
-        }
+        let Some(answer) = found(self.read(ONE, id.as_str(), &Query::new()).await)? else {
+            return Ok(None);
+        };
+        let conversation = understood(Purpose::Read, &answer, |Object(conversation)| {
+            convert::about(id, convert::conversation(conversation)?, |conversation| &conversation.id)
+        });
+        conversation.map(Some)
     }
 
     async fn conversations(&self, query: &ConversationQuery) -> Result<Page<ConversationSummary>, ProviderError> {

@@ -8,6 +8,7 @@ use tracing::warn;
 use crate::classify::{self, Purpose};
 use crate::convert;
 use crate::elevenlabs::{ElevenLabs, understood};
+use crate::wire::Object;
 
 /// The route for a number's provider. A wrong one is refused with advice to delete the number
 /// (`elevenlabs-api.md` section 3), so none is guessed.
@@ -33,6 +34,6 @@ impl Dialer for ElevenLabs {
         let body = convert::dial_body(request).map_err(|why| classify::not_built(&why.to_string()))?;
         let ringing = request.options.ringing_timeout.duration();
         let answer = self.post_dial(route, body, ringing, request.not_after).await?;
-        understood(Purpose::Dial, &answer, convert::dial_answer)
+        understood(Purpose::Dial, &answer, |Object(answer)| convert::dial_answer(answer))
     }
 }

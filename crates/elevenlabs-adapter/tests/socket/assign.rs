@@ -1,9 +1,10 @@
-//! Assignments: repeated like reads, but honest about what may have happened.
+//! Assignments: repeated while nothing can have happened, and honest about what may have.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use partyline_domain::ports::{AssignNumber, Number, Numbers};
-use partyline_domain::{AgentId, Class, FailureKind, ProviderError};
+use partyline_domain::{AgentId, Class, FailureKind, ProviderError, Remedy};
 
 use crate::support::{NUMBER, Server, Step, Ticking, agent_id, answer, assign_order, instant, json, provider_with};
 
@@ -46,7 +47,7 @@ async fn passing_trouble_is_sat_out() {
 #[tokio::test]
 async fn a_longer_wait_than_the_budget_ends_it() {
     let (outcome, requests) = assign([answer(429, &["retry-after: 3600"], "{}")]).await;
-    let asked = Class::Retryable { after: Some(std::time::Duration::from_secs(3600)) };
+    let asked = Class::Retryable { after: Some(Duration::from_secs(3600)) };
     assert_eq!((outcome.map_err(|error| error.class()), requests), (Err(asked), 1));
 }
 
@@ -60,13 +61,29 @@ async fn what_may_have_happened_is_in_doubt() {
         (answer(429, &[], "slow down"), FailureKind::RateLimited),
         (json(200, "<html>"), FailureKind::Unreadable),
         (json(200, r#"{"assigned_agent":null}"#), FailureKind::Unreadable),
-        (json(200, r#"{"phone_number_id":"p","assigned_agent":{"agent_id":"a b"}}"#), FailureKind::Unreadable),
+        (json(200, r#"{"phone_number_id":"phnum_main","assigned_agent":{"agent_id":"a b"}}"#), FailureKind::Unreadable),
+        (json(200, r#"{"phone_number_id":"phnum_main","assigned_agent":{"id":"agent_x"}}"#), FailureKind::Unreadable),
+        (json(200, r#"{"phone_number_id":"phnum_main","assigned_agent":{}}"#), FailureKind::Unreadable),
+        (
+            json(200, r#"{"phone_number_id":"phnum_other","assigned_agent":{"agent_id":"agent_restaurant"}}"#),
+            FailureKind::Unreadable,
+        ),
+        (json(200, r#"["phnum_main"]"#), FailureKind::Unreadable),
+        (json(422, r#"{"detail":{"code":"upstream_service_error"}}"#), FailureKind::Invalid),
         (json(204, ""), FailureKind::Unreadable),
     ] {
         let (outcome, sent) = assign([step, json(200, NUMBER)]).await;
         let error = outcome.expect_err("in doubt");
         assert_eq!((error.kind(), error.class(), sent), (kind, Class::InDoubt, 1));
     }
+}
+
+#[tokio::test]
+async fn the_wait_asked_for_in_doubt_is_told() {
+    let (outcome, sent) = assign([answer(503, &["retry-after: 7"], "{}"), json(200, NUMBER)]).await;
+    let error = outcome.expect_err("in doubt");
+    let after = Some(Duration::from_secs(7));
+    assert_eq!((error.class(), error.remedy(), sent), (Class::InDoubt, Remedy::Retry { after }, 1));
 }
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use partyline_domain::ports::{
 use partyline_domain::{Class, ConversationId, FailureKind, ProviderError};
 use partyline_elevenlabs_adapter::Settings;
 
-use crate::support::{Server, Step, Ticking, answer, dial_request, instant, json, provider, provider_with, quick};
+use crate::support::{
+    NUMBER, Server, Step, Ticking, answer, dial_request, instant, json, number_id, provider, provider_with, quick,
+};
 
 const ACCEPTED: &str = r#"{"success":true,"message":"ok","conversation_id":"conv_1","callSid":"CA1"}"#;
 const BUSY: &str = r#"{"detail":{"type":"rate_limit_error","code":"rate_limit_exceeded","message":"Slow down."}}"#;
@@ -70,7 +72,18 @@ async fn a_refusal_is_an_answer() {
     let message = "sip status: 486: +1***0123 is busy".to_owned();
     assert_eq!(dial(json(200, body)).await, Ok(DialAnswer::Refused(DialRefused { message, conversation })));
     let bare = DialRefused { message: "the provider gave no reason".to_owned(), conversation: None };
-    assert_eq!(dial(json(200, r#"{"success":false}"#)).await, Ok(DialAnswer::Refused(bare)));
+    for none in ["", r#","conversation_id":null"#, r#","conversation_id":"" "#] {
+        let step = json(200, &format!(r#"{{"success":false{none}}}"#));
+        assert_eq!(dial(step).await, Ok(DialAnswer::Refused(bare.clone())), "{none}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_with_a_conversation_that_cannot_be_read_is_in_doubt() {
+    for id in ["123", "0", "false", "{}", r#"{"id":"conv_1"}"#, "[]", r#""a b""#, r#"" ""#] {
+        let body = format!(r#"{{"success":false,"message":"busy","conversation_id":{id}}}"#);
+        assert_eq!(failure(json(200, &body)).await, (FailureKind::Unreadable, Class::InDoubt), "{id}");
+    }
 }
 
 #[tokio::test]
@@ -94,6 +107,7 @@ async fn what_is_no_whole_readable_verdict_is_in_doubt() {
         ("two verdicts", json(200, r#"{"success":false,"success":true}"#), FailureKind::Unreadable),
         ("no conversation", json(200, r#"{"success":true,"conversation_id":null}"#), FailureKind::Unreadable),
         ("bad conversation", json(200, r#"{"success":true,"conversation_id":"a b"}"#), FailureKind::Unreadable),
+        ("a refusal in an array", json(200, "[false]"), FailureKind::Unreadable),
         ("201", json(201, ACCEPTED), FailureKind::Unreadable),
         ("204", Step::Send("HTTP/1.1 204 No Content\r\n\r\n"), FailureKind::Unreadable),
         ("redirect", answer(307, &["location: /v1/elsewhere"], ""), FailureKind::Redirected),
@@ -106,6 +120,7 @@ async fn what_is_no_whole_readable_verdict_is_in_doubt() {
         ("502", answer(502, &[], html), FailureKind::Unavailable),
         ("503", answer(503, &["retry-after: 1"], "{}"), FailureKind::Unavailable),
         ("504", answer(504, &[], ""), FailureKind::Unavailable),
+        ("upstream", json(400, r#"{"detail":{"code":"upstream_service_error"}}"#), FailureKind::Invalid),
         ("contradiction", json(400, ACCEPTED), FailureKind::Invalid),
     ] {
         assert_eq!(failure(step).await, (kind, Class::InDoubt), "{name}");
@@ -197,11 +212,32 @@ async fn after_its_time_nothing_is_sent() {
 async fn a_connection_that_took_too_long_is_not_used() {
     let server = Server::start([json(200, ACCEPTED)]).await;
     let adapter = provider_with(server.settings(), Arc::new(Ticking::default()));
-    // Looks: the call's end, its beginning, before sending (2 s), when connected (3 s).
+    // Looks: the call's end, its beginning, before sending (2 s), when connected and about to write (3 s).
     let error = adapter.dial(&DialRequest { not_after: instant(2), ..dial_request() }).await.expect_err("too late");
     assert_eq!((error.kind(), error.class()), (FailureKind::TooLate, Class::Retryable { after: None }));
     tokio::time::sleep(Duration::from_millis(20)).await;
-    assert_eq!((server.connections(), server.requests().len()), (1, 0));
+    assert_eq!((server.connections(), server.requests().len(), server.fragments()), (1, 0, Vec::new()));
+}
+
+/// The clock passes `not_after` while a connection that another request has opened is taken over.
+#[tokio::test]
+async fn a_connection_taken_over_too_late_is_not_used() {
+    let in_time = (FailureKind::Interrupted, Class::InDoubt);
+    let late = (FailureKind::TooLate, Class::Retryable { after: None });
+    // Looks of the read: the budget, what is left of it, the end, the beginning, how long it took (4 s). Of the
+    // dial: the end, the beginning, before sending (7 s), about to write (8 s).
+    for (not_after, expected, requests) in [(8, in_time, 2), (7, late, 1)] {
+        let server = Server::start([Step::Keep(NUMBER)]).await;
+        let adapter = provider_with(server.settings(), Arc::new(Ticking::default()));
+        assert!(adapter.number(&number_id()).await.expect("read").is_some());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let request = DialRequest { not_after: instant(not_after), ..dial_request() };
+        let error = adapter.dial(&request).await.expect_err("no answer");
+        assert_eq!((error.kind(), error.class()), expected);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let seen = (server.connections(), server.requests().len(), server.fragments());
+        assert_eq!(seen, (1, requests, Vec::new()), "not even a head is sent too late");
+    }
 }
 
 /// A connection that the server has closed since its last use is not met by a dial.

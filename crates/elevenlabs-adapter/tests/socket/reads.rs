@@ -20,6 +20,10 @@ async fn number_after(steps: impl Into<Vec<Step>>) -> (Result<bool, ProviderErro
     (outcome, adapter.requests())
 }
 
+fn conversation_id() -> ConversationId {
+    ConversationId::parse("conv_1").expect("an id")
+}
+
 #[tokio::test]
 async fn passing_trouble_is_sat_out() {
     for trouble in [
@@ -86,7 +90,7 @@ async fn what_does_not_exist_is_absent() {
     let adapter = server.provider();
     assert_eq!(adapter.number(&number_id()).await, Ok(None));
     assert_eq!(adapter.agent(&agent_id()).await, Ok(None));
-    assert_eq!(adapter.conversation(&ConversationId::parse("conv_1").expect("an id")).await, Ok(None));
+    assert_eq!(adapter.conversation(&conversation_id()).await, Ok(None));
 }
 
 #[tokio::test]
@@ -117,6 +121,26 @@ async fn nonsense_is_unreadable() {
 }
 
 #[tokio::test]
+async fn an_answer_about_something_else_is_none() {
+    let conversation = r#"{"conversation_id":"conv_2","agent_id":"agent_restaurant","status":"done"}"#;
+    let about_others = r#"{"agent_hotel":{"status":"success","data":{"agent_id":"agent_restaurant"}}}"#;
+    let other_number = Server::start([json(200, r#"{"phone_number_id":"phnum_other"}"#)]).await;
+    let other_conversation = Server::start([json(200, conversation)]).await;
+    let other_agent = Server::start([json(200, about_others), json(200, r#"{"agent_id":"agent_hotel"}"#)]).await;
+    for error in [
+        other_number.provider().number(&number_id()).await.map(drop).expect_err("another"),
+        other_conversation.provider().conversation(&conversation_id()).await.map(drop).expect_err("another"),
+        other_agent.provider().agent(&agent_id()).await.map(drop).expect_err("another"),
+        other_agent.provider().summaries(&[agent_id()]).await.map(drop).expect_err("another"),
+    ] {
+        assert_eq!((error.kind(), error.class()), (FailureKind::Unreadable, Class::Permanent));
+        assert_eq!(error.detail(), "the answer is about something else than was asked for");
+    }
+    let same = Server::start([json(200, &conversation.replace("conv_2", "conv_1"))]).await;
+    assert!(same.provider().conversation(&conversation_id()).await.expect("read").is_some());
+}
+
+#[tokio::test]
 async fn an_agent_comes_from_its_summary() {
     let server = Server::start([json(200, SUMMARY)]).await;
     let adapter = server.provider();
@@ -143,11 +167,12 @@ async fn what_the_summary_does_not_say_is_asked_again() {
         json(200, "[]"),
         json(200, other),
         json(200, r#"{"agent_restaurant":{"status":"success","data":null}}"#),
+        json(200, r#"{"agent_hotel":{"status":"success","data":{"agent_id":"agent_restaurant","name":"Hotel"}}}"#),
         json(200, r#"{"agent_restaurant":{"status":"success","data":{"agent_id":"agent_hotel","name":"Hotel"}}}"#),
     ] {
         let server = Server::start([unclear, json(200, AGENT)]).await;
         let agent = server.provider().agent(&agent_id()).await.expect("read").expect("known");
-        assert_eq!(agent.id, agent_id());
+        assert_eq!((agent.id, agent.name.as_str()), (agent_id(), "Restaurant"));
         assert_eq!(server.lines()[1], "GET /v1/convai/agents/agent_restaurant HTTP/1.1");
     }
 }
@@ -185,6 +210,15 @@ async fn lists_are_read_by_page() {
     assert_eq!(server.lines(), ["GET /v1/convai/agents?page_size=100&cursor=c%3D1%26d&search=a+b HTTP/1.1"]);
     let endless = PageRequest { cursor: page.next, ..PageRequest::default() };
     assert_eq!(adapter.agents(&endless).await.map_err(|error| error.kind()), Err(FailureKind::Unreadable));
+}
+
+#[tokio::test]
+async fn a_list_that_goes_on_must_say_where() {
+    for cursor in ["", r#","next_cursor":null"#, r#","next_cursor":"" "#, r#","next_cursor":7"#] {
+        let server = Server::start([json(200, &format!(r#"{{"conversations":[],"has_more":true{cursor}}}"#))]).await;
+        let error = server.provider().conversations(&ConversationQuery::default()).await.expect_err("no next page");
+        assert_eq!((error.kind(), error.class()), (FailureKind::Unreadable, Class::Permanent), "{cursor}");
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ pub(crate) enum Step {
     CloseAfterReading,
     /// The request is read, then these bytes are sent and the connection is closed.
     Send(&'static str),
+    /// The request is read and answered with this JSON; one more on the same connection is read only.
+    Keep(&'static str),
     /// The request is read, and nothing ever comes.
     Hang,
 }
@@ -47,10 +49,16 @@ pub(crate) fn answer(status: u16, headers: &[&str], body: &str) -> Step {
     Step::Answer(format!("{text}\r\n{body}"))
 }
 
+#[derive(Default)]
+struct Arrived {
+    requests: Vec<String>,
+    fragments: Vec<String>,
+}
+
 /// A server on a port of its own. The n-th connection gets the n-th step, later ones the last.
 pub(crate) struct Server {
     address: SocketAddr,
-    requests: Arc<Mutex<Vec<String>>>,
+    arrived: Arc<Mutex<Arrived>>,
     connections: Arc<AtomicU32>,
     task: JoinHandle<()>,
 }
@@ -59,10 +67,10 @@ impl Server {
     pub(crate) async fn start(steps: impl Into<Vec<Step>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let requests = Arc::new(Mutex::new(Vec::new()));
+        let arrived = Arc::new(Mutex::new(Arrived::default()));
         let connections = Arc::new(AtomicU32::new(0));
-        let task = tokio::spawn(serve(listener, steps.into(), Arc::clone(&requests), Arc::clone(&connections)));
-        Self { address, requests, connections, task }
+        let task = tokio::spawn(serve(listener, steps.into(), Arc::clone(&arrived), Arc::clone(&connections)));
+        Self { address, arrived, connections, task }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -71,7 +79,12 @@ impl Server {
 
     /// The whole requests that arrived.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.requests.lock().expect("no panic while held").clone()
+        self.arrived.lock().expect("no panic while held").requests.clone()
+    }
+
+    /// What arrived of requests whose rest did not.
+    pub(crate) fn fragments(&self) -> Vec<String> {
+        self.arrived.lock().expect("no panic while held").fragments.clone()
     }
 
     /// The first line of each request.
@@ -98,23 +111,24 @@ impl Drop for Server {
     }
 }
 
-async fn serve(
-    listener: TcpListener,
-    steps: Vec<Step>,
-    requests: Arc<Mutex<Vec<String>>>,
-    connections: Arc<AtomicU32>,
-) {
+async fn serve(listener: TcpListener, steps: Vec<Step>, arrived: Arc<Mutex<Arrived>>, connections: Arc<AtomicU32>) {
     while let Ok((mut stream, _)) = listener.accept().await {
         let count = connections.fetch_add(1, Ordering::SeqCst) as usize;
         let step = steps.get(count).or(steps.last()).cloned().unwrap_or(Step::Hang);
         if matches!(step, Step::CloseUnread) {
             continue;
         }
-        let Some(request) = read_request(&mut stream).await else { continue };
-        requests.lock().expect("no panic while held").push(request);
+        if !read_request(&mut stream, &arrived).await {
+            continue;
+        }
         match step {
             Step::Answer(text) => drop(stream.write_all(text.as_bytes()).await),
             Step::Send(text) => drop(stream.write_all(text.as_bytes()).await),
+            Step::Keep(body) => {
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                drop(stream.write_all(answer.as_bytes()).await);
+                read_request(&mut stream, &arrived).await;
+            }
             Step::CloseUnread | Step::CloseAfterReading => {}
             Step::Hang => drop(tokio::spawn(async move {
                 let mut rest = Vec::new();
@@ -124,19 +138,23 @@ async fn serve(
     }
 }
 
-/// One request with its whole body; `None` where the connection ends earlier.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
+/// Reads one request with its whole body; `false` where the connection ends earlier.
+async fn read_request(stream: &mut TcpStream, arrived: &Mutex<Arrived>) -> bool {
     let mut bytes = Vec::new();
     loop {
-        let text = String::from_utf8_lossy(&bytes);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
             if body.len() >= length.map_or(0, |length| length.parse().expect("a number")) {
-                return Some(text.into_owned());
+                arrived.lock().expect("no panic while held").requests.push(text);
+                return true;
             }
         }
-        if stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
+        if matches!(stream.read_buf(&mut bytes).await, Ok(0) | Err(_)) {
+            if !text.is_empty() {
+                arrived.lock().expect("no panic while held").fragments.push(text);
+            }
+            return false;
         }
     }
 }

@@ -128,7 +128,7 @@ pub(super) fn stories() -> Vec<Vec<CallEvent>> {
         CallEvent::DialRefused { attempt: attempt("1"), conversation: Some(conversation()), detail: detail() };
     let failed = CallEvent::DialFailed { attempt: attempt("1"), kind: FailureKind::Invalid, detail: detail() };
     let timed_out = DoubtCause::Provider(FailureKind::TimedOut);
-    let ended = CallEvent::LookUpsEnded { attempt: attempt("1") };
+    let ended = CallEvent::LookUpsEnded { attempt: attempt("1"), detail: "not found".into() };
     vec![
         vec![requested(), CallEvent::VerificationFailed { reason: reason.clone(), detail: detail() }],
         vec![requested(), verified(), CallEvent::AssignmentFailed { reason, detail: detail() }],

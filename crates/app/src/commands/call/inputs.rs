@@ -173,7 +173,7 @@ mod tests {
             ("=x", "the variable has no name"),
             ("a b=x", "the variable name \"a b\" holds ' '"),
             ("system__time=1", "the variable name \"system__time\" is reserved"),
-            ("n:number=four", "\"four\" is not a number"),
+            ("n:number=four", "the value is not a number"),
             ("v:bool=yes", "a bool is `true` or `false`"),
             ("v:nmber=4", "there is no type `nmber`, only `text`, `number` and `bool`; did you mean `number`?"),
         ] {

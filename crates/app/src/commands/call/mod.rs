@@ -16,7 +16,7 @@ use crate::compose::{Sandbox, World};
 use crate::errors::AppError;
 use crate::events::{self, CallLog};
 use crate::exit::Exit;
-use crate::printer::{Printer, milliseconds, without_numbers};
+use crate::printer::{Printer, milliseconds};
 use crate::resolve::{Resolved, Resolver};
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -26,6 +26,7 @@ use output::{CallOutput, Sums};
 use steps::{Progress, Steps};
 
 const NOT_DIALLED: &str = "nothing was dialled";
+const SANDBOX: &str = "sandbox: the provider is emulated in this process; nothing leaves the machine, no phone rings";
 
 /// What is known of a call before the core has it, for the output of an early failure.
 struct Early {
@@ -47,8 +48,8 @@ pub(crate) async fn run(
         Err(error) => {
             let elapsed_ms = printer.elapsed_ms();
             if let Some(call) = &early.call {
-                let agent = without_numbers(&args.agent);
-                events::failed_early(call, &agent, early.to, &error, early.requests, elapsed_ms);
+                let (agent, requests) = (&args.agent, early.requests);
+                events::failed_early(call, agent, early.to, args.sandbox, &error, requests, elapsed_ms);
             }
             if printer.is_json() {
                 let (call, to) = (early.call.as_ref(), early.to);
@@ -75,15 +76,18 @@ async fn attempt(
     let sandbox = if args.sandbox { Some(Sandbox::start().await?) } else { None };
     let settings = match &sandbox {
         Some(sandbox) => {
-            printer
-                .note("sandbox: the provider is emulated in this process; nothing leaves the machine, no phone rings");
+            // The log says it in the call's first event, which a dry run has not.
+            if args.dry_run || !printer.logs_json() {
+                printer.note(SANDBOX);
+            }
             sandbox.settings(settings)?
         }
         None => settings,
     };
     let world = World::connect(&settings, clock)?;
     let mut signals = Signals::listen()?;
-    let resolver = Resolver { provider: world.provider(), settings: &settings, host: world.host() };
+    let resolver =
+        Resolver { provider: world.provider(), settings: &settings, host: world.host(), clock: world.clock() };
     let outcome = if args.dry_run {
         let work = dry_run::run(args, inputs, &resolver, &world, printer);
         signals.unless_interrupted(NOT_DIALLED, work).await
@@ -121,12 +125,17 @@ async fn place(
         options: inputs.options(&choices),
         policies: Arc::new(choices.policies()),
     };
-    let watcher =
-        Arc::new(Watcher { log: CallLog::new(world.request_counter()), steps: Steps::new(printer.clone(), &request) });
+    let log = CallLog::new(world.request_counter(), args.sandbox);
+    let watcher = Arc::new(Watcher { log, steps: Steps::new(printer.clone(), &request) });
     let looking_ms = printer.elapsed_ms();
-    let report = drive(world, request, found.known, &watcher, signals, printer).await?;
+    let (report, interrupted) = drive(world, request, found.known, &watcher, signals, printer).await?;
     let sums = Sums { requests: world.requests(), elapsed_ms: looking_ms + milliseconds(report.elapsed) };
-    let error = verdict::error(&report, &args.agent, resolver).await;
+    let interrupted = async {
+        if !interrupted {
+            signals.next().await;
+        }
+    };
+    let error = verdict::error(&report, &args.agent, resolver, interrupted).await;
     conclude(&report, sums, error.as_ref(), printer);
     Ok(Exit::of_report(&report))
 }
@@ -138,10 +147,11 @@ fn conclude(report: &CallReport, sums: Sums, error: Option<&AppError>, printer: 
     } else if is_initiated {
         printer.data(&output::closing_line(report, sums));
     }
-    match error {
-        Some(error) => printer.error(error),
-        None if verdict::is_not_restored(report) => printer.warn(verdict::NOT_RESTORED),
-        None => {}
+    for warning in verdict::warnings(report) {
+        printer.warn(&warning);
+    }
+    if let Some(error) = error {
+        printer.error(error);
     }
 }
 
@@ -167,7 +177,8 @@ impl Observer for Watcher {
     }
 }
 
-/// Runs the core until the call has ended; a first signal interrupts it, a second one gives it up.
+/// Runs the core until the call has ended; a first signal interrupts it, a second one gives it up. Says also
+/// whether there was one.
 async fn drive(
     world: &World,
     request: CallRequest,
@@ -175,7 +186,7 @@ async fn drive(
     watcher: &Arc<Watcher>,
     signals: &mut Signals,
     printer: &Printer,
-) -> Result<CallReport, AppError> {
+) -> Result<(CallReport, bool), AppError> {
     let observer: Arc<dyn Observer> = Arc::clone(watcher) as Arc<dyn Observer>;
     let (driver, handle) = Driver::new(world.ports(), LinePolicy::default(), observer);
     handle.know(known);
@@ -192,9 +203,12 @@ async fn drive(
                 // Without handles the driver ends as soon as nothing is left to be done for the call.
                 drop(handle.take());
                 if !ended {
-                    running.await;
+                    tokio::select! {
+                        () = &mut running => {}
+                        () = signals.next() => interrupted = true,
+                    }
                 }
-                return report.ok_or_else(lost);
+                return report.map(|report| (report, interrupted)).ok_or_else(lost);
             }
             () = &mut running, if !ended => ended = true,
             () = signals.next() => {

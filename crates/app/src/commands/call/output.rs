@@ -5,6 +5,7 @@ use partyline_domain::ports::{Number, ProviderCallId};
 use partyline_domain::{AgentId, CallId, CallReport, ConversationId, PhoneNumber, RestoreOutcome};
 use serde::Serialize;
 
+use super::verdict;
 use crate::errors::AppError;
 
 /// What a call took, looking things up included, proof and restore aside in the time.
@@ -166,12 +167,16 @@ pub(super) fn closing_line(report: &CallReport, sums: Sums) -> String {
     let conversation = conversation(report).map_or("unknown", ConversationId::as_str);
     let agent = report.agent_name.as_deref().unwrap_or(report.request.agent.as_str());
     let from = report.number.as_ref().map_or(report.request.number.as_str(), |number| number.caller_id.expose());
+    let restore = verdict::not_restored(report).map(|(to, _)| {
+        format!("; the number was NOT given back: it should be answered by {}", to.map_or("nobody", AgentId::as_str))
+    });
     let plural = if sums.requests == 1 { "" } else { "s" };
     format!(
-        "initiated: {conversation} ({agent}, {from} -> {}; {} request{plural}, {} ms)",
+        "initiated: {conversation} ({agent}, {from} -> {}; {} request{plural}, {} ms){}",
         report.request.to.e164(),
         sums.requests,
-        sums.elapsed_ms
+        sums.elapsed_ms,
+        restore.unwrap_or_default()
     )
 }
 

@@ -52,6 +52,9 @@ impl Steps {
                 Some(format!("no clear answer to the assignment ({detail}); trying again in {}", seconds(*after)))
             }
             Notice::LookedUp { count, outcome, next, .. } => Some(looked_up(*count, outcome, next.map(seconds))),
+            Notice::RecordUnread { detail, .. } => {
+                Some(format!("the provider's record of the conversation could not be read ({detail})"))
+            }
             Notice::InboundRestored { outcome, .. } => Some(restored(outcome)),
             Notice::RestoreDelayed { after, .. } => {
                 Some(format!("the number is given back in {}: a request may still take effect", seconds(*after)))
@@ -59,6 +62,8 @@ impl Steps {
             Notice::VerificationStarted { .. }
             | Notice::AssignmentStarted { .. }
             | Notice::DialAnswered { .. }
+            // Told by the error at the end.
+            | Notice::NumberQuarantined { .. }
             | Notice::Completed(_)
             | _ => None,
         };
@@ -133,7 +138,9 @@ fn proof_read(proof: &Proof) -> Option<String> {
         Proof::Matches { complete: true } => {
             Some("proof: the provider's record names agent, number and callee".to_owned())
         }
-        Proof::Matches { complete: false } => Some("proof: the provider's record names the agent".to_owned()),
+        Proof::Matches { complete: false } => {
+            Some("proof: the provider's record names the agent, but not yet number and callee".to_owned())
+        }
         Proof::Absent => Some("proof: the provider has no record yet".to_owned()),
         // Told by the error at the end.
         Proof::Mismatch { .. } => None,

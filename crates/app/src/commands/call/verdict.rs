@@ -1,15 +1,21 @@
 //! What a report means for a person: the error, if it is one, and what to do next.
 
 use partyline_domain::flow::{CallState, Failed, Failure, FailureReason, Proof, Stage};
-use partyline_domain::{AssignmentPolicy, AttemptId, CallReport, RestoreOutcome};
+use partyline_domain::{AgentId, AssignmentPolicy, AttemptId, CallReport, RestoreOutcome};
 
 use crate::errors::{AppError, rang, remedy};
 use crate::exit::{Exit, is_unproven};
 use crate::printer::seconds;
 use crate::resolve::Resolver;
 
-/// The error that a report amounts to; `None` where all went well. May read lists to be more helpful.
-pub(super) async fn error(report: &CallReport, agent: &str, resolver: &Resolver<'_>) -> Option<AppError> {
+/// The error that a report amounts to; `None` where all went well. May read lists to be more helpful, until
+/// `interrupted` ends.
+pub(super) async fn error(
+    report: &CallReport,
+    agent: &str,
+    resolver: &Resolver<'_>,
+    interrupted: impl Future<Output = ()>,
+) -> Option<AppError> {
     let exit = Exit::of_report(report);
     let error = match &report.state {
         CallState::Initiated(_) => match report.proof() {
@@ -18,8 +24,19 @@ pub(super) async fn error(report: &CallReport, agent: &str, resolver: &Resolver<
             Some(Proof::Matches { .. } | Proof::Absent) | None => None,
         },
         CallState::Failed(failed) => Some(match &failed.failure().reason {
-            FailureReason::AgentNotFound => resolver.unknown_agent_listed(agent).await,
-            FailureReason::NumberNotFound => resolver.unknown_number_listed(report.request.number.as_str()).await,
+            FailureReason::AgentNotFound => tokio::select! {
+                biased;
+                () = interrupted => resolver.unknown_agent(agent, Err("interrupted")),
+                error = resolver.unknown_agent_listed(agent) => error,
+            },
+            FailureReason::NumberNotFound => {
+                let number = report.request.number.as_str();
+                tokio::select! {
+                    biased;
+                    () = interrupted => resolver.unknown_number(number, &[]),
+                    error = resolver.unknown_number_listed(number) => error,
+                }
+            }
             FailureReason::AgentArchived
             | FailureReason::NumberUnsupported
             | FailureReason::NotAssigned
@@ -35,12 +52,38 @@ pub(super) async fn error(report: &CallReport, agent: &str, resolver: &Resolver<
             Some(AppError::unexpected(format!("the call ended while it was {}", report.state.name())))
         }
     };
-    let error = error.map(|error| AppError { exit, ..error });
-    error.map(|error| if is_not_restored(report) { error.hint(NOT_RESTORED) } else { error })
+    error.map(|error| AppError { exit, ..error })
 }
 
-/// What to do about a number that was not given back.
-pub(super) const NOT_RESTORED: &str = "the number was not given back: see who answers the number with `partyline numbers` and set it with `partyline numbers assign`";
+/// What people should worry about beside the outcome of the call, a line each.
+pub(super) fn warnings(report: &CallReport) -> Vec<String> {
+    let incomplete = is_unproven(report) && is_incomplete(report);
+    let proof = incomplete.then(|| "the record names the agent, but not yet number and callee".to_owned());
+    let restore = not_restored(report).map(|(to, why)| {
+        let number = &report.request.number;
+        let (who, command) = match to {
+            Some(agent) => (agent.as_str(), format!("assign {number} {agent}")),
+            None => ("nobody", format!("release {number}")),
+        };
+        format!(
+            "the number was NOT given back ({why}): it should be answered by {who}; see who answers it with \
+             `partyline numbers`, and set it with `partyline numbers {command}`"
+        )
+    });
+    proof.into_iter().chain(restore).collect()
+}
+
+/// Who should answer the number (`None` = nobody) and why it was not given back, where it should have been.
+pub(super) fn not_restored(report: &CallReport) -> Option<(Option<&AgentId>, &str)> {
+    match &report.restore {
+        Some(RestoreOutcome::Failed { to, detail }) => Some((to.as_ref(), detail)),
+        Some(RestoreOutcome::Restored { .. } | RestoreOutcome::LeftAlone { .. }) | None => None,
+    }
+}
+
+fn is_incomplete(report: &CallReport) -> bool {
+    matches!(report.proof(), Some(Proof::Matches { complete: false }))
+}
 
 fn of_failure(report: &CallReport, failed: &Failed, host: &str) -> AppError {
     let failure = failed.failure();
@@ -127,13 +170,13 @@ fn misrouted(report: &CallReport) -> AppError {
 
 fn unproven(report: &CallReport) -> AppError {
     let window = seconds(report.request.policies.look_up.window);
-    AppError::new(Exit::Unknown, "proof_absent", "the call was placed, but the proof that was required never came")
+    let (reason, message) = if is_incomplete(report) {
+        ("proof_incomplete", "the call was placed, but the proof that was required never became complete")
+    } else {
+        ("proof_absent", "the call was placed, but the proof that was required never came")
+    };
+    AppError::new(Exit::Unknown, reason, message)
         .effect("the call was dialled")
         .detail(format!("the provider showed no complete record of the conversation within {window}"))
         .hint("look at the conversation in the provider's dashboard, or allow more time with `--lookup-window`")
-}
-
-/// Whether the number should have been given back and was not.
-pub(super) fn is_not_restored(report: &CallReport) -> bool {
-    matches!(report.restore, Some(RestoreOutcome::Failed { .. }))
 }
