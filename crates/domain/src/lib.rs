@@ -15,7 +15,7 @@
 //!
 //! # The parts
 //! - [`flow`]: one call.
-//! - [`line`]: one number, and the rule that its agent changes only when no request of the previous agent
+//! - [`mod@line`]: one number, and the rule that its agent changes only when no request of the previous agent
 //!   is unresolved.
 //! - [`dispatch`]: many calls over their lines. Like the two above it is synchronous: inputs and the time go
 //!   in, effects come out.
