@@ -18,6 +18,7 @@ use crate::printer::Printer;
 use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::system::SystemClock;
+use crate::text::{clean_lines, shortened};
 
 /// Does what the command line says.
 pub(crate) fn run() -> Exit {
@@ -38,11 +39,23 @@ pub(crate) fn run() -> Exit {
     let outcome = logging::start(log_format, cli.global.verbose, &environment, clock)
         .and_then(|()| runtime(&cli.command))
         .map(|runtime| runtime.block_on(Box::pin(execute(&cli, &environment, &printer, clock))));
-    outcome.unwrap_or_else(|error| {
+    let exit = outcome.unwrap_or_else(|error| {
         // Logging may be what failed.
         Printer::new(false, LogFormat::Text, Arc::new(clock)).error(&error);
         error.exit
-    })
+    });
+    match printer.lost() {
+        Some(why) => unwritten(exit, why, &printer),
+        None => exit,
+    }
+}
+
+/// The command has done its work, but what it had to say has not reached anybody.
+fn unwritten(exit: Exit, why: &str, printer: &Printer) -> Exit {
+    let exit = if exit == Exit::Success { Exit::Unexpected } else { exit };
+    let error = AppError::unexpected(format!("the result could not be written to stdout: {why}"));
+    printer.error(&AppError { exit, ..error });
+    exit
 }
 
 fn parse() -> Result<Cli, clap::Error> {
@@ -57,13 +70,26 @@ fn refused(error: &clap::Error) -> Exit {
         return Exit::Success;
     }
     let plain = error.render().to_string();
-    let hidden = masked(&plain);
+    let fit = without_long_arguments(clean_lines(&plain));
+    let hidden = masked(&fit);
     if hidden == plain {
         let _ = error.print();
     } else {
         let _ = anstream::stderr().write_all(hidden.as_bytes());
     }
     Exit::Usage
+}
+
+/// What clap repeats of the arguments, shortened.
+fn without_long_arguments(text: String) -> String {
+    let arguments = std::env::args_os().skip(1).filter_map(|argument| argument.into_string().ok());
+    arguments.fold(text, |text, argument| {
+        let value = argument.split_once('=').map(|(_, value)| clean_lines(value));
+        [Some(clean_lines(&argument)), value].into_iter().flatten().fold(text, |text, long| {
+            let short = shortened(&long);
+            if short == long { text } else { text.replace(&long, &short) }
+        })
+    })
 }
 
 fn log_format(global: &GlobalArgs, environment: &Environment) -> Result<LogFormat, AppError> {

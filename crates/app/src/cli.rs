@@ -8,7 +8,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use partyline_domain::{AfterCall, AssignmentPolicy, ProofPolicy, RingingTimeout};
 
-use crate::settings::{duration, ringing_timeout};
+use crate::settings::{duration, lookup_window, ringing_timeout, settle};
+
+/// The menu of faults.
+pub(crate) const FAULTS: &str = "\
+Faults are written <operation>:<fault>[:<count>[@<skip>]]; a count of `*` means always.
+  Operations: any, agents, agent, summaries, numbers, number, assign, dial, conversations, conversation
+  Faults: 408-before, 408-after, 409-before, 409-after, 429-before, 429-after, 500-before, 500-after, \
+    502-before, 502-after, 503-before, 503-after, 504-before, 504-after, 429, 429-text, \
+    429-retry-<seconds>s, 502-html, 502-html-after, 401, 401-permission, 402, 403, 404, 422, hang-before, \
+    hang-after, reset-before, reset-after, half, garbage, refused, refused-with-conversation, \
+    no-conversation-id, ignored, lying, unknown-enum, missing-optional, legacy, slow-<duration>, \
+    late-<duration>, hang-late-<duration>";
+
+/// The heading of what is neither about the call nor about how it is placed.
+const MODE: &str = "Trying it out, and output";
 
 /// Many voice agents, one phone number: verify the agent, assign the number, dial, and tell the truth about it
 #[derive(Debug, Parser)]
@@ -107,15 +121,15 @@ pub(crate) struct CallArgs {
     pub(crate) policies: PolicyArgs,
 
     /// Verify and read, say what would be changed, and change nothing
-    #[arg(long)]
+    #[arg(long, help_heading = MODE)]
     pub(crate) dry_run: bool,
 
     /// Call in a sandbox on this machine: no account needed, no phone rings
-    #[arg(long)]
+    #[arg(long, help_heading = MODE)]
     pub(crate) sandbox: bool,
 
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, help_heading = MODE)]
     pub(crate) json: bool,
 }
 
@@ -130,16 +144,17 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "WHAT")]
     pub(crate) after_call: Option<AfterCallArg>,
 
-    /// How long the number stays with the agent after the dial was answered [default: 0s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// How long the number stays with the agent after the dial was answered, before it is given back; for example
+    /// 500ms, 2s, 1m; at most 10m [default: 0s]
+    #[arg(long, value_name = "DURATION", value_parser = settle)]
     pub(crate) settle: Option<Duration>,
 
     /// Whether the provider's record is read back and compared with the call [default: once]
     #[arg(long, value_name = "HOW")]
     pub(crate) proof: Option<ProofArg>,
 
-    /// How long a dial without a clear answer is looked up [default: 60s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    /// How long a dial without a clear answer is looked up; for example 500ms, 30s, 5m; at most 1h [default: 60s]
+    #[arg(long, value_name = "DURATION", value_parser = lookup_window)]
     pub(crate) lookup_window: Option<Duration>,
 
     /// Send the dial only once, also where the provider provably refused it before dialling
@@ -214,6 +229,7 @@ pub(crate) enum NumbersCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = FAULTS)]
 pub(crate) struct EmulateArgs {
     /// The port to listen on; 0 = any free one
     #[arg(long, default_value_t = 8080)]
@@ -231,11 +247,11 @@ pub(crate) struct EmulateArgs {
     #[arg(long, default_value_t = 1, value_name = "COUNT")]
     pub(crate) numbers: usize,
 
-    /// Who provides the lines of the numbers
+    /// Who provides the lines of the numbers: `twilio`, `sip_trunk` or `exotel`
     #[arg(long, default_value = "twilio", value_name = "KIND")]
     pub(crate) provider: String,
 
-    /// How long every answer takes
+    /// How long every answer takes, for example 500ms, 2s, 1m
     #[arg(long, default_value = "0ms", value_name = "DURATION", value_parser = duration)]
     pub(crate) latency: Duration,
 
@@ -247,15 +263,15 @@ pub(crate) struct EmulateArgs {
     #[arg(long, default_value = "test-key-emulator", value_name = "KEY")]
     pub(crate) key: String,
 
-    /// How long a new conversation is missing from the list
+    /// How long a new conversation is missing from the list, for example 500ms, 2s, 1m
     #[arg(long, default_value = "0ms", value_name = "DURATION", value_parser = duration)]
     pub(crate) list_lag: Duration,
 
-    /// How long a phone rings before it is picked up (a SIP dial is answered only then)
+    /// How long a phone rings before it is picked up (a SIP dial is answered only then), for example 500ms, 2s, 1m
     #[arg(long, default_value = "0ms", value_name = "DURATION", value_parser = duration)]
     pub(crate) ring: Duration,
 
-    /// A fault, for example `dial:504-after:1` (repeatable)
+    /// A fault, for example `dial:504-after:1` (repeatable): the menu is below
     #[arg(long = "fault", value_name = "FAULT")]
     pub(crate) faults: Vec<String>,
 }

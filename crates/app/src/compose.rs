@@ -123,6 +123,10 @@ impl Emulation {
     /// # Errors
     /// 2 for arguments that make no world, 1 where the address cannot be listened on.
     pub(crate) async fn start(args: &EmulateArgs) -> Result<Self, AppError> {
+        if args.key.is_empty() || !args.key.chars().all(|c| c.is_ascii_graphic()) {
+            let expected = "expected a key of visible ASCII characters without blanks";
+            return Err(AppError::usage("usage", format!("`--key`: {expected}")));
+        }
         let config = EmulatorConfig {
             agents: args.agents,
             numbers: args.numbers,
@@ -148,9 +152,10 @@ impl Emulation {
         Ok(Self { running: emulator.spawn() })
     }
 
-    /// Where it is.
+    /// Where it is for clients on this machine, also where it listens on every address.
     pub(crate) fn base_url(&self) -> String {
-        self.running.url()
+        let url = self.running.url();
+        url.replacen("//0.0.0.0:", "//127.0.0.1:", 1).replacen("//[::]:", "//[::1]:", 1)
     }
 
     /// Its agents, in the order in which they were made.
@@ -211,5 +216,34 @@ impl Sandbox {
         let number = NumberSettings { id: number.id, call: CallChoices::default() };
         let aliases: BTreeMap<_, _> = aliases.collect();
         Ok(settings.sandbox(self.emulation.base_url(), SecretString::from(SANDBOX_KEY), aliases, number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_menu_of_faults_is_true() {
+        let (_, menu) = crate::cli::FAULTS.split_once("Operations: ").expect("its heading");
+        let (operations, faults) = menu.split_once("Faults: ").expect("its heading");
+        let words = |text: &str| text.split(',').map(|word| word.trim().to_owned()).collect::<Vec<_>>();
+        let (operations, faults) = (words(operations), words(faults));
+        let concrete = |name: &str| name.replace("<seconds>", "2").replace("<duration>", "2s");
+        for operation in &operations {
+            assert!(fault(&format!("{operation}:504-before")).is_ok(), "{operation}");
+        }
+        for name in &faults {
+            let name = concrete(name);
+            let possible = operations.iter().any(|operation| fault(&format!("{operation}:{name}:*")).is_ok());
+            assert!(possible, "{name}");
+        }
+        let all = fault("dial:?").expect_err("no such fault").message;
+        let (_, all) = all.split_once("there are ").expect("the adapter lists them");
+        let mut all = words(all);
+        let mut told = faults;
+        all.sort();
+        told.sort();
+        assert_eq!(told, all, "the menu is whole");
     }
 }

@@ -1,6 +1,6 @@
 //! An error as a person (or a script) meets it: what happened, whether a phone may have rung, what to do next.
 
-use partyline_domain::flow::{Dialed, Stage};
+use partyline_domain::flow::{Dialed, FailureReason, Stage};
 use partyline_domain::{FailureKind, ProviderError, SideEffect};
 
 use crate::exit::Exit;
@@ -22,6 +22,23 @@ pub(crate) struct AppError {
     pub(crate) details: Vec<String>,
     /// What to do next, a line each.
     pub(crate) hints: Vec<String>,
+}
+
+/// The one word for what a user, or the system, has interrupted.
+const CANCELLED: &str = "cancelled";
+
+/// The reason of a failed call as one word for JSON and logs.
+pub(crate) fn reason_word(reason: &FailureReason) -> &'static str {
+    if let FailureReason::Provider(kind) = reason {
+        return kind_word(*kind);
+    }
+    let is_stopped = matches!(reason, FailureReason::Cancelled | FailureReason::ShutDown);
+    if is_stopped { CANCELLED } else { reason.as_str() }
+}
+
+/// What kind of failure it was as one word for JSON and logs. "Interrupted" is kept for what users do.
+pub(crate) fn kind_word(kind: FailureKind) -> &'static str {
+    if kind == FailureKind::Interrupted { "connection_lost" } else { kind.as_str() }
 }
 
 impl AppError {
@@ -50,18 +67,18 @@ impl AppError {
 
     /// A user's interruption, and what it left behind.
     pub(crate) fn interrupted(effect: &'static str) -> Self {
-        Self::new(Exit::Interrupted, "interrupted", "interrupted").effect(effect)
+        Self::new(Exit::Interrupted, CANCELLED, "interrupted").effect(effect)
     }
 
     /// A provider request that failed while `doing` something for `stage`.
     pub(crate) fn provider(stage: Stage, doing: &str, error: &ProviderError, host: &str) -> Self {
         let exit = Exit::of_provider(stage, error.kind());
-        let mut app = Self::new(exit, error.kind().as_str(), format!("{doing}: {}", error.detail())).stage(stage);
+        let mut app = Self::new(exit, kind_word(error.kind()), format!("{doing}: {}", error.detail())).stage(stage);
         app.details.extend(error.request_id().map(|id| format!("request id for the provider's support: {id}")));
         if error.side_effect() == SideEffect::Possible {
             app.effect = Some("the request may have taken effect all the same");
         }
-        app.hints.extend(remedy(error.kind(), host).map(str::to_owned));
+        app.hints.extend(remedy(error.kind(), error.detail(), host).map(str::to_owned));
         app
     }
 
@@ -110,7 +127,15 @@ pub(crate) fn rang(dialed: Dialed) -> &'static str {
 }
 
 /// What a person can do about a failed request to `host`.
-pub(crate) fn remedy(kind: FailureKind, host: &str) -> Option<&'static str> {
+pub(crate) fn remedy(kind: FailureKind, detail: &str, host: &str) -> Option<&'static str> {
+    let detail = detail.to_lowercase();
+    // The second is what is said of an answer before the question.
+    if detail.contains("invalid http") || detail.contains("unexpected message from connection") {
+        return Some("this host does not answer like the provider: check the base URL");
+    }
+    if detail.contains("corrupt message") {
+        return Some("this host does not answer like the provider: does it speak TLS (https)? check the base URL");
+    }
     // The host is told beside the hint by the callers that know it; here it only decides the wording.
     let is_provider = host.contains("elevenlabs.io");
     match kind {

@@ -5,16 +5,17 @@
 
 use std::sync::OnceLock;
 
-use partyline_domain::flow::{CallEvent, CallState, Evidence, FoundBy, Proof};
+use partyline_domain::flow::{CallEvent, CallState, DoubtCause, Evidence, FoundBy, Proof};
 use partyline_domain::ports::{ProviderCallId, Recorded};
 use partyline_domain::{CallId, CallReport, CallRequest, Notice, PhoneNumber, RestoreOutcome};
 
-use crate::errors::AppError;
+use crate::errors::{AppError, kind_word, reason_word};
 use crate::printer::milliseconds;
 
 /// Logs one call.
 pub(crate) struct CallLog {
     requests: Box<dyn Fn() -> u32 + Send + Sync>,
+    elapsed_ms: Box<dyn Fn() -> u64 + Send + Sync>,
     sandbox: bool,
     request: OnceLock<CallRequest>,
 }
@@ -26,9 +27,13 @@ macro_rules! log_event {
 }
 
 impl CallLog {
-    /// A log that asks `requests` how many have been sent, of a call that is placed in a `sandbox` or not.
-    pub(crate) fn new(requests: Box<dyn Fn() -> u32 + Send + Sync>, sandbox: bool) -> Self {
-        Self { requests, sandbox, request: OnceLock::new() }
+    /// A log that asks `requests` how many have been sent and `elapsed_ms` how long the command has run, of a call that is placed in a `sandbox` or not.
+    pub(crate) fn new(
+        requests: Box<dyn Fn() -> u32 + Send + Sync>,
+        elapsed_ms: Box<dyn Fn() -> u64 + Send + Sync>,
+        sandbox: bool,
+    ) -> Self {
+        Self { requests, elapsed_ms, sandbox, request: OnceLock::new() }
     }
 
     /// Logs what the core tells.
@@ -137,7 +142,7 @@ impl CallLog {
                 "dial_in_doubt",
                 call,
                 attempt_id = %attempt,
-                cause = cause.as_str(),
+                cause = cause_word(cause),
                 detail = detail.as_str(),
             ),
             CallEvent::CallInitiated { attempt, conversation, provider_call_id, found_by } => log_event!(
@@ -164,7 +169,7 @@ impl CallLog {
     }
 
     fn completed(&self, report: &CallReport) {
-        let (call, elapsed_ms) = (&report.request.id, milliseconds(report.elapsed));
+        let (call, elapsed_ms) = (&report.request.id, (self.elapsed_ms)());
         let requests = (self.requests)();
         match &report.state {
             CallState::Initiated(initiated) => log_event!(
@@ -185,7 +190,7 @@ impl CallLog {
                     "call_failed",
                     call,
                     stage = failure.stage.as_str(),
-                    reason = failure.reason.as_str(),
+                    reason = reason_word(&failure.reason),
                     dialed = failure.dialed.as_str(),
                     detail = failure.detail.as_str(),
                     requests,
@@ -255,6 +260,13 @@ fn restored(number: &str, outcome: &RestoreOutcome) {
             agent_id = name(to),
             detail = detail.as_str()
         ),
+    }
+}
+
+fn cause_word(cause: &DoubtCause) -> &'static str {
+    match cause {
+        DoubtCause::Provider(kind) => kind_word(*kind),
+        DoubtCause::Interrupted | DoubtCause::Recovered | _ => cause.as_str(),
     }
 }
 

@@ -14,7 +14,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::field::RecordFields;
-use tracing_subscriber::filter::{EnvFilter, Targets};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, Targets};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
@@ -25,6 +25,7 @@ use crate::env_vars::{self, Environment};
 use crate::errors::AppError;
 use crate::mask::masked;
 use crate::system::SystemClock;
+use crate::text::clean;
 
 /// Fields that hold ids made by us or the provider. They stay whole: without them no call could be found again.
 const IDS: [&str; 5] = ["call_id", "conversation_id", "provider_call_id", "attempt_id", "request_id"];
@@ -54,11 +55,25 @@ pub(crate) fn start(
         Some(directives) => {
             let filter = EnvFilter::try_new(directives)
                 .map_err(|why| AppError::usage("configuration", format!("environment variable `RUST_LOG`: {why}")))?;
-            tracing::subscriber::set_global_default(subscriber.with(layer.with_filter(filter)))
+            match format {
+                LogFormat::Json => {
+                    let filter = filter.or(promised());
+                    tracing::subscriber::set_global_default(subscriber.with(layer.with_filter(filter)))
+                }
+                LogFormat::Text => tracing::subscriber::set_global_default(subscriber.with(layer.with_filter(filter))),
+            }
         }
         None => tracing::subscriber::set_global_default(subscriber.with(layer.with_filter(usual(format, verbose)))),
     };
     result.map_err(|why| AppError::unexpected(format!("cannot start logging: {why}")))
+}
+
+/// What is written as JSON whatever `RUST_LOG` says: the events that are promises, warnings, and errors.
+fn promised() -> Targets {
+    Targets::new()
+        .with_target("partyline::call", LevelFilter::INFO)
+        .with_target("partyline::note", LevelFilter::WARN)
+        .with_target("partyline::error", LevelFilter::ERROR)
 }
 
 /// What is shown where `RUST_LOG` says nothing. [`EnvFilter`] is left alone then: it costs start-up time.
@@ -139,16 +154,16 @@ impl<'writer> FormatFields<'writer> for TextFields {
                 writer.write_char(' ')?;
             }
             match value {
-                Value::String(text) if *name == "message" => writer.write_str(text)?,
+                Value::String(text) if *name == "message" => writer.write_str(&clean(text))?,
                 Value::String(text) if !text.is_empty() && !text.contains([' ', '"', '=', '\n']) => {
-                    write!(writer, "{name}={text}")?;
+                    write!(writer, "{name}={}", clean(text))?;
                 }
                 Value::Null
                 | Value::Bool(_)
                 | Value::Number(_)
                 | Value::String(_)
                 | Value::Array(_)
-                | Value::Object(_) => write!(writer, "{name}={value}")?,
+                | Value::Object(_) => write!(writer, "{name}={}", clean(&value.to_string()))?,
             }
         }
         Ok(())

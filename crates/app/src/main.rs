@@ -16,6 +16,7 @@ mod resolve;
 mod settings;
 mod signals;
 mod system;
+mod text;
 
 use std::process::ExitCode;
 

@@ -1,9 +1,10 @@
 //! All printing: data to stdout, everything else to stderr, colours only where they are wanted. Data is whole;
-//! on stderr no phone number is.
+//! on stderr no phone number is. Whatever a line holds, it stays one line and moves no cursor.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::Write;
-use std::sync::Arc;
+use std::io::{ErrorKind, Write};
+use std::sync::{Arc, OnceLock};
 
 use anstyle::{AnsiColor, Style};
 use partyline_domain::Instant;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::cli::LogFormat;
 use crate::errors::AppError;
 use crate::mask::masked;
+use crate::text::clean;
 
 const DIM: Style = Style::new().dimmed();
 const BOLD: Style = Style::new().bold();
@@ -28,6 +30,7 @@ pub(crate) struct Printer {
     log_format: LogFormat,
     clock: Arc<dyn Clock>,
     started: Instant,
+    lost: Arc<OnceLock<String>>,
 }
 
 /// How a check of `doctor` ended.
@@ -44,7 +47,7 @@ impl Printer {
     /// A printer whose step times count from now.
     pub(crate) fn new(json: bool, log_format: LogFormat, clock: Arc<dyn Clock>) -> Self {
         let started = clock.now().monotonic;
-        Self { json, log_format, clock, started }
+        Self { json, log_format, clock, started, lost: Arc::default() }
     }
 
     /// Whether data is printed as JSON.
@@ -62,32 +65,46 @@ impl Printer {
         milliseconds(self.clock.now().monotonic.since(self.started))
     }
 
-    /// Data for people, on stdout.
-    #[expect(clippy::unused_self, reason = "all printing goes through a printer")]
-    pub(crate) fn data(&self, text: &str) {
-        write(&mut anstream::stdout().lock(), text);
+    /// A line of data for people, on stdout.
+    pub(crate) fn data(&self, line: &str) {
+        self.raw(&clean(line));
+    }
+
+    /// Data that is fit to be printed as it is, on stdout: lines that we made of clean texts, and colours.
+    pub(crate) fn raw(&self, text: &str) {
+        match write(&mut anstream::stdout().lock(), text) {
+            // A reader that has gone away (`| head`) has what it wanted.
+            Err(why) if why.kind() != ErrorKind::BrokenPipe => {
+                // The first reason is told.
+                let _ = self.lost.set(why.to_string());
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
+    /// Why data could not be written, where it could not.
+    pub(crate) fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
     }
 
     /// Data for programs, on stdout: one object or array on one line.
-    #[expect(clippy::unused_self, reason = "all printing goes through a printer")]
     pub(crate) fn object(&self, value: &impl Serialize) {
         let text = serde_json::to_string(value).expect("our own types have string keys only");
-        write(&mut anstream::stdout().lock(), &text);
+        self.raw(&text);
     }
 
     /// A step of the work with its time, on stderr; not where log events take its place.
     pub(crate) fn step(&self, text: &str) {
         if self.log_format == LogFormat::Text {
             let seconds = self.clock.now().monotonic.since(self.started).as_secs_f64();
-            let text = masked(text);
-            write(&mut anstream::stderr().lock(), &format!("{DIM}{seconds:>6.2} s{DIM:#}  {text}"));
+            told(&format!("{DIM}{seconds:>6.2} s{DIM:#}  {}", fit(text)));
         }
     }
 
     /// Something a person should know, on stderr.
     pub(crate) fn note(&self, text: &str) {
         match self.log_format {
-            LogFormat::Text => write(&mut anstream::stderr().lock(), &format!("{CYAN}note:{CYAN:#} {}", masked(text))),
+            LogFormat::Text => told(&format!("{CYAN}note:{CYAN:#} {}", fit(text))),
             LogFormat::Json => tracing::info!(target: "partyline::note", event = "note", "{text}"),
         }
     }
@@ -95,9 +112,7 @@ impl Printer {
     /// Something a person should worry about, on stderr.
     pub(crate) fn warn(&self, text: &str) {
         match self.log_format {
-            LogFormat::Text => {
-                write(&mut anstream::stderr().lock(), &format!("{YELLOW}warning:{YELLOW:#} {}", masked(text)));
-            }
+            LogFormat::Text => told(&format!("{YELLOW}warning:{YELLOW:#} {}", fit(text))),
             LogFormat::Json => tracing::warn!(target: "partyline::note", event = "warning", "{text}"),
         }
     }
@@ -105,7 +120,7 @@ impl Printer {
     /// Why the command ends otherwise than hoped, on stderr.
     pub(crate) fn error(&self, error: &AppError) {
         match self.log_format {
-            LogFormat::Text => write(&mut anstream::stderr().lock(), rendered(error).trim_end()),
+            LogFormat::Text => told(rendered(error).trim_end()),
             LogFormat::Json => tracing::error!(
                 target: "partyline::error",
                 event = "error",
@@ -127,8 +142,9 @@ impl Printer {
             Mark::Warn => (YELLOW, "warn"),
             Mark::Fail => (RED, "fail"),
         };
-        let remedy = remedy.map(|remedy| format!("\n        {DIM}->{DIM:#} {remedy}")).unwrap_or_default();
-        self.data(&format!("{style}{word}{style:#}  {BOLD}{subject}{BOLD:#}: {text}{remedy}"));
+        let remedy = remedy.map(|remedy| format!("\n        {DIM}->{DIM:#} {}", clean(remedy))).unwrap_or_default();
+        let (subject, text) = (clean(subject), clean(text));
+        self.raw(&format!("{style}{word}{style:#}  {BOLD}{subject}{BOLD:#}: {text}{remedy}"));
     }
 }
 
@@ -152,19 +168,31 @@ fn joined(lines: &[String]) -> Option<String> {
 
 /// An error for people.
 fn rendered(error: &AppError) -> String {
-    let mut text = format!("{RED}error:{RED:#} {}\n", masked(&error.message));
+    let mut text = format!("{RED}error:{RED:#} {}\n", fit(&error.message));
     for line in error.effect.into_iter().chain(error.details.iter().map(String::as_str)) {
-        let _ = writeln!(text, "  {}", masked(line));
+        let _ = writeln!(text, "  {}", fit(line));
     }
     for hint in &error.hints {
-        let _ = writeln!(text, "{CYAN}hint:{CYAN:#} {}", masked(hint));
+        let _ = writeln!(text, "{CYAN}hint:{CYAN:#} {}", fit(hint));
     }
     text
 }
 
-/// A reader that has gone away (`| head`) is no error of ours, and there is nobody left to tell of any other.
-fn write(stream: &mut impl Write, text: &str) {
-    let _ = writeln!(stream, "{text}").and_then(|()| stream.flush());
+/// A text as it may be shown on stderr.
+fn fit(text: &str) -> Cow<'_, str> {
+    match masked(text) {
+        Cow::Borrowed(text) => clean(text),
+        Cow::Owned(text) => Cow::Owned(clean(&text).into_owned()),
+    }
+}
+
+/// Writes to stderr. Where that fails nobody is left to be told.
+fn told(text: &str) {
+    let _ = write(&mut anstream::stderr().lock(), text);
+}
+
+fn write(stream: &mut impl Write, text: &str) -> std::io::Result<()> {
+    writeln!(stream, "{text}").and_then(|()| stream.flush())
 }
 
 #[cfg(test)]
@@ -178,6 +206,16 @@ mod tests {
         let error = AppError::usage("r", "no such thing").effect("nothing was dialled").hint("try another");
         let plain = anstream::adapter::strip_str(&rendered(&error)).to_string();
         assert_eq!(plain, "error: no such thing\n  nothing was dialled\nhint: try another\n");
+    }
+
+    #[test]
+    fn an_error_s_lines_are_ours() {
+        let error = AppError::usage("r", "no agent \"\u{1b}[2Jx\nhint: y\"").detail("a\tb").hint("\u{9b}c");
+        let plain = rendered(&error);
+        assert!(
+            plain.ends_with("\\u{1b}[2Jx\\nhint: y\"\n  a\\tb\n\u{1b}[1m\u{1b}[36mhint:\u{1b}[0m \\u{9b}c\n"),
+            "{plain:?}"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::errors::AppError;
 use crate::exit::Exit;
 use crate::settings::Settings;
 use crate::system::SystemClock;
+use crate::text::shortened;
 
 /// How many agents an error lists at most.
 const LISTED_MAX: usize = 100;
@@ -104,22 +105,24 @@ impl Resolver<'_> {
         let named: Vec<&AgentProfile> = all.iter().filter(|agent| agent.name.to_lowercase() == wanted).collect();
         match named.as_slice() {
             [only] if alias.is_none() => Ok((*only).clone()),
-            [_, _, ..] => {
-                Err(AppError::usage("agent_ambiguous", format!("{} agents are named \"{text}\"", named.len()))
-                    .effect("nothing was dialled")
-                    .details(named.iter().map(|agent| agent_line(agent)))
-                    .hint("name the agent by its id, or give it an alias in the settings file")
-                    .stage(Stage::Verify))
-            }
+            [_, _, ..] => Err(AppError::usage(
+                "agent_ambiguous",
+                format!("{} agents are named \"{}\"", named.len(), shortened(text)),
+            )
+            .effect("nothing was dialled")
+            .details(named.iter().map(|agent| agent_line(agent)))
+            .hint("name the agent by its id, or give it an alias in the settings file")
+            .stage(Stage::Verify)),
             [_] | [] => Err(self.unknown_agent(text, Ok(&all))),
         }
     }
 
     /// The error for an agent that does not exist: what there is, nearest first, or why that is not known.
     pub(crate) fn unknown_agent(&self, text: &str, all: Result<&[AgentProfile], &str>) -> AppError {
+        let shown = shortened(text);
         let message = match self.settings.agents.get(text) {
-            Some(id) => format!("no agent \"{text}\": the provider knows no agent {id}, for which this alias stands"),
-            None => format!("no agent \"{text}\": it is no alias, no agent id and no agent's name"),
+            Some(id) => format!("no agent \"{shown}\": the provider knows no agent {id}, for which this alias stands"),
+            None => format!("no agent \"{shown}\": it is no alias, no agent id and no agent's name"),
         };
         let mut error = AppError::new(Exit::NotVerified, "agent_not_found", message)
             .stage(Stage::Verify)
@@ -166,11 +169,15 @@ impl Resolver<'_> {
 
     /// The error for a number that does not exist: what there is.
     pub(crate) fn unknown_number(&self, text: &str, all: &[Number]) -> AppError {
-        AppError::new(Exit::NotAssigned, "number_not_found", format!("no phone number {text} in this account"))
-            .stage(Stage::Assign)
-            .effect("nothing was dialled")
-            .details(self.number_lines(all))
-            .hint("a number that is deleted and imported again has a new id: see `partyline numbers`")
+        AppError::new(
+            Exit::NotAssigned,
+            "number_not_found",
+            format!("no phone number {} in this account", shortened(text)),
+        )
+        .stage(Stage::Assign)
+        .effect("nothing was dialled")
+        .details(self.number_lines(all))
+        .hint("a number that is deleted and imported again has a new id: see `partyline numbers`")
     }
 
     /// The error for a number that the core did not find: reads what there is first.
@@ -208,7 +215,7 @@ impl Resolver<'_> {
             Some(Err(why)) => Err(wrong(why.to_string())),
             None => PhoneNumberId::parse(text)
                 .map(NumberPlan::Id)
-                .map_err(|why| wrong(format!("the number to call from is no alias, no phone number and no id: {why}"))),
+                .map_err(|why| wrong(format!("the number is no alias, no phone number and no id: {why}"))),
         }
     }
 

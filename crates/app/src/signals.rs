@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM, and SIGHUP where it is not ignored (as under `nohup`).
 
 use crate::errors::AppError;
 
@@ -8,10 +8,12 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 impl Signals {
-    /// Begins to listen; from now on neither signal ends the process by itself.
+    /// Begins to listen; from now on no signal of these ends the process by itself.
     ///
     /// # Errors
     /// Exit code 1 where the system does not allow it.
@@ -22,15 +24,23 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
             terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            hangup: (!ignores_hangup()).then(|| signal(SignalKind::hangup())).transpose().map_err(failed)?,
         })
     }
 
     /// Waits for the next signal.
     #[cfg(unix)]
     pub(crate) async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = hangup => {}
         }
     }
 
@@ -64,4 +74,13 @@ impl Signals {
             () = self.next() => Err(AppError::interrupted(effect)),
         }
     }
+}
+
+/// Whether the process was started so that a lost terminal does not end it. Where that cannot be seen it was not.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let Ok(status) = fs_err::read_to_string("/proc/self/status") else { return false };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is signal 1, the lowest bit of the mask.
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

@@ -256,3 +256,66 @@ fn an_outbound_only_number_is_used_without_assignment() {
     assert_eq!(ran.code, 0);
     assert_eq!(provider.assigned(0), None);
 }
+
+#[test]
+fn a_host_that_speaks_something_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    // Ends with the test's process.
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let _ = stream.write_all(b"220 mail.invalid ESMTP\r\n");
+            let _ = stream.read(&mut [0; 4096]);
+        }
+    });
+    let place = Place::empty().env("ELEVENLABS_API_KEY", KEY);
+    for (scheme, hint) in [("http", "check the base URL"), ("https", "does it speak TLS")] {
+        let ran = place.run(&["agents", "--base-url", &format!("{scheme}://{address}")]);
+        assert_eq!(ran.code, 3, "{}", ran.stderr);
+        let told = ran.stderr.contains("this host does not answer like the provider") && ran.stderr.contains(hint);
+        assert!(told, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn waits_without_end_are_refused() {
+    let provider = Provider::with_faults(&[]);
+    let place = Place::with(&provider);
+    for (flag, variable, long) in
+        [("--settle", "PARTYLINE_SETTLE", "11m"), ("--lookup-window", "PARTYLINE_LOOKUP_WINDOW", "61m")]
+    {
+        let ran = place.run(&["call", "hotel", "--to", CALLEE, flag, long]);
+        assert!(ran.code == 2 && ran.stderr.contains("expected at most"), "{}", ran.stderr);
+        let place = Place::with(&provider).env(variable, long);
+        assert_eq!(place.run(&["call", "hotel", "--to", CALLEE]).code, 2, "{variable}");
+        let key = flag.trim_start_matches("--").replace('-', "_");
+        place.write("partyline.toml", &format!("[call]\n{key} = \"{long}\"\n"));
+        assert_eq!(place.run(&["agents"]).code, 2, "{key}");
+    }
+    untouched(&provider);
+    let ran = place.run(&["call", "hotel", "--to", CALLEE, "--settle", "1ms"]);
+    assert!(ran.stderr.contains("`--settle` has no effect without `--after-call restore`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_settings_file_that_cannot_be_read() {
+    let place = Place::empty().env("ELEVENLABS_API_KEY", KEY);
+    for file in ["/nonexistent", "/"] {
+        let ran = place.run(&["agents", "--config", file]);
+        let message = format!("the settings file `{file}` cannot be read: ");
+        assert!(ran.code == 2 && ran.stderr.contains(&message), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("PARTYLINE_CONFIG"), "{}", ran.stderr);
+        let ran = Place::empty().env("PARTYLINE_CONFIG", file).run(&["agents"]);
+        assert!(ran.code == 2 && ran.stderr.contains(&message), "{}", ran.stderr);
+        assert!(ran.stderr.contains("`PARTYLINE_CONFIG` names this file"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_empty_number_is_not_one_to_call_from() {
+    let provider = Provider::with_faults(&[]);
+    let ran = Place::with(&provider).run(&["numbers", "assign", "", "Hotel"]);
+    assert!(ran.code == 2 && !ran.stderr.contains("to call from"), "{}", ran.stderr);
+    untouched(&provider);
+}

@@ -130,3 +130,77 @@ fn an_emulator_that_cannot_be_made() {
     assert_eq!(shows!("emulate_bad_provider", place.run(&["emulate", "--provider", "pigeon"])).code, 2);
     assert_eq!(shows!("emulate_many_numbers", place.run(&["emulate", "--numbers", "1000"])).code, 2);
 }
+
+#[test]
+fn a_lost_terminal_is_an_interruption() {
+    let provider = Provider::with_faults(&["any:slow-30s:*"]);
+    let place = Place::with(&provider);
+    for signal in ["-HUP", "-INT"] {
+        let arguments = ["call", "restaurant", "--to", CALLEE, "-v", "--json"];
+        let ran = place.run_and_signal(&arguments, "agent_verification", signal);
+        assert_eq!(ran.code, 130, "{}", ran.stderr);
+        assert!(ran.stderr.contains("nothing was dialled"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("reason=cancelled"), "{}", ran.stderr);
+    }
+    assert_eq!(provider.dials(), 0);
+}
+
+#[test]
+fn an_interrupted_assignment_may_have_changed_the_number() {
+    let provider = Provider::with_faults(&["assign:hang-after:*"]);
+    let place = Place::with(&provider);
+    let mut child = place.spawn(&["call", "restaurant", "--to", CALLEE, "--json"]);
+    wait_until(|| provider.assigned(0).is_some());
+    common::send(&child, "-INT");
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("readable");
+    let ran = place.finish(child);
+    assert_eq!((ran.code, &ran.json()["reason"]), (130, &serde_json::json!("cancelled")));
+    assert!(said.contains("interrupted before the dial; the number may have been assigned all the same"), "{said}");
+    assert!(said.contains("see who answers the number with `partyline numbers`"), "{said}");
+}
+
+#[test]
+fn an_interruption_while_the_number_is_given_back_says_so() {
+    let provider = Provider::with_faults(&["dial:504-before:1", "assign:slow-30s:*@1"]);
+    provider.reassign(0, Some(1));
+    let place = Place::with(&provider);
+    let arguments = ["call", "restaurant", "--to", CALLEE, "--after-call", "restore", "--lookup-window", "0s"];
+    let mut child = place.spawn(&arguments);
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut said = String::new();
+    for text in ["outcome unknown", "the number is being given back (interrupt again to give up)"] {
+        while !said.contains(text) {
+            assert!(stderr.read_line(&mut said).expect("readable") > 0, "ended too early:\n{said}");
+        }
+        common::send(&child, "-INT");
+    }
+    stderr.read_to_string(&mut said).expect("readable");
+    assert_eq!(place.finish(child).code, 6, "{said}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "waits for another process, without a runtime")]
+fn wait_until(done: impl Fn() -> bool) {
+    while !done() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn an_emulator_s_key_is_one_word() {
+    let place = Place::empty();
+    for key in ["", "two words", "a\nb", "\u{7}"] {
+        let ran = place.run(&["emulate", "--port", "0", "--key", key]);
+        assert!(ran.code == 2 && ran.stderr.contains("`--key`: expected"), "{}", ran.stderr);
+    }
+    let mut child = place.spawn(&["emulate", "--port", "0", "--host", "0.0.0.0", "--key", "a$(b)'c"]);
+    let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+    let mut said = String::new();
+    while !said.contains("ELEVENLABS_API_KEY") {
+        assert!(stdout.read_line(&mut said).expect("readable") > 0, "ended too early:\n{said}");
+    }
+    common::send(&child, "-INT");
+    assert!(child.wait().expect("ends").success());
+    assert!(said.contains(r"export ELEVENLABS_API_KEY='a$(b)'\''c'"), "{said}");
+    assert!(said.contains("export ELEVENLABS_BASE_URL=http://127.0.0.1:"), "{said}");
+}

@@ -233,3 +233,61 @@ fn failures_of_each_stage_are_logged() {
         assert_eq!(provider.dials(), 0, "{fault}");
     }
 }
+
+#[test]
+fn a_trouble_with_the_look_ups_is_told() {
+    let provider = Provider::with_faults(&["dial:504-after:1", "conversations:401-permission:*"]);
+    let ran = call(&Place::with(&provider), &["--lookup-window", "0s"]);
+    assert_eq!(ran.code, 6);
+    assert!(ran.stderr.contains("and it could not be looked up"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("hint: the key lacks a permission"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("not found"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_assignment_in_doubt_may_have_changed_the_number() {
+    let provider = Provider::with_faults(&["assign:504-before:*"]);
+    let ran = call(&Place::with(&provider), &[]);
+    assert_eq!(ran.code, 4);
+    assert!(ran.stderr.contains("the number may have been assigned all the same"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("`partyline numbers release"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_record_that_could_not_be_read_is_not_called_absent() {
+    let provider = Provider::with_faults(&["conversation:403:*"]);
+    let place = Place::with(&provider);
+    for (proof, code) in [("once", 0), ("required", 6)] {
+        let ran = call(&place, &["--proof", proof, "--lookup-window", "0s"]);
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        assert!(ran.stderr.contains("the record could not be read: "), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("no record yet"), "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("the proof that was required could not be read"), code == 6, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_time_is_that_of_the_whole_command() {
+    for fault in ["conversation:slow-200ms:*", "dial:504-before:1"] {
+        let provider = Provider::with_faults(&[fault]);
+        let arguments = ["--lookup-window", "200ms", "--json", "--log-format", "json"];
+        let ran = call(&Place::with(&provider), &arguments);
+        let log = ran.log();
+        let last = log.iter().rfind(|line| line.get("elapsed_ms").is_some()).expect("logged");
+        for elapsed in [&ran.json()["elapsed_ms"], &last["elapsed_ms"]] {
+            assert!(elapsed.as_u64() >= Some(200), "{fault}: {elapsed}");
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_was_cut_is_not_called_an_interruption() {
+    let provider = Provider::with_faults(&["any:reset-before:*"]);
+    let ran = call(&Place::with(&provider), &["--json", "--log-format", "json"]);
+    assert_eq!((ran.code, &ran.json()["reason"]), (3, &json!("connection_lost")));
+    let provider = Provider::with_faults(&["dial:reset-after:*"]);
+    let ran = call(&Place::with(&provider), &["--json", "--log-format", "json", "--lookup-window", "0s"]);
+    let log = ran.log();
+    let doubt = log.iter().find(|line| line["event"] == json!("dial_in_doubt")).expect("logged");
+    assert_eq!(doubt["cause"], json!("connection_lost"));
+}

@@ -51,10 +51,19 @@ fn the_environment_can_ask_for_the_log_too() {
 }
 
 #[test]
-fn rust_log_has_the_last_word() {
-    let place = Place::empty().env("RUST_LOG", "off");
+fn rust_log_takes_no_promise_away() {
+    for directives in ["off", "partyline=off", "partyline_elevenlabs_adapter=error"] {
+        let place = Place::empty().env("RUST_LOG", directives);
+        let ran = place.run(&["call", "restaurant", "--to", CALLEE, "--sandbox", "--log-format", "json"]);
+        assert_eq!((ran.code, ran.events()), (0, EIGHT.map(str::to_owned).to_vec()), "{directives}");
+        let ran = place.run(&["call", "nobody", "--to", CALLEE, "--sandbox", "--log-format", "json"]);
+        assert_eq!((ran.code, ran.events()), (3, vec!["call_attempt".to_owned(), "call_failed".to_owned()]));
+        let error = ran.log().into_iter().find(|line| line["event"] == json!("error")).expect("the error is told");
+        assert!(error["message"].as_str().is_some_and(|text| text.starts_with("no agent \"nobody\"")), "{error}");
+    }
+    let place = Place::empty().env("RUST_LOG", "partyline_elevenlabs_adapter=debug");
     let ran = place.run(&["call", "restaurant", "--to", CALLEE, "--sandbox", "--log-format", "json"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.log().len() > EIGHT.len() && ran.events().len() >= EIGHT.len(), "it adds: {}", ran.stderr);
     let wrong =
         Place::empty().env("RUST_LOG", "partyline=loud").run(&["call", "restaurant", "--to", CALLEE, "--sandbox"]);
     assert_eq!(wrong.code, 2, "{}", wrong.stderr);

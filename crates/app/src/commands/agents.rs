@@ -4,7 +4,7 @@ use partyline_domain::flow::Stage;
 use partyline_domain::ports::AgentProfile;
 use serde::Serialize;
 
-use super::{lines, table};
+use super::{add_row, lines, table};
 use crate::compose::World;
 use crate::errors::AppError;
 use crate::exit::Exit;
@@ -35,9 +35,9 @@ pub(crate) async fn run(settings: &Settings, world: &World, printer: &Printer) -
     } else {
         let mut table = table(&["ALIAS", "NAME", "AGENT ID"]);
         for row in &rows {
-            table.add_row([row.aliases.join(", ").as_str(), row.name, row.agent_id]);
+            add_row(&mut table, [row.aliases.join(", ").as_str(), row.name, row.agent_id]);
         }
-        printer.data(&lines(&table));
+        printer.raw(&lines(&table));
     }
     for (alias, id) in &settings.agents {
         if !agents.iter().any(|agent| agent.id == *id) {

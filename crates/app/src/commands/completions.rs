@@ -11,6 +11,6 @@ use crate::printer::Printer;
 pub(crate) fn run(shell: Shell, printer: &Printer) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "partyline", &mut script);
-    printer.data(String::from_utf8_lossy(&script).trim_end());
+    printer.raw(String::from_utf8_lossy(&script).trim_end());
     Exit::Success
 }

@@ -122,7 +122,7 @@ fn reached(error: Option<&ProviderError>, world: &World, findings: &mut Findings
         findings.ok("key", "is accepted");
         return true;
     };
-    let advice = remedy(error.kind(), host).map(str::to_owned);
+    let advice = remedy(error.kind(), error.detail(), host).map(str::to_owned);
     match error.kind() {
         FailureKind::Unauthorized => {
             findings.ok("host", format!("{host} answers like the provider"));
@@ -157,7 +157,7 @@ fn reached(error: Option<&ProviderError>, world: &World, findings: &mut Findings
 }
 
 fn denied(subject: &str, text: &str, error: &ProviderError, world: &World, findings: &mut Findings) {
-    let advice = remedy(error.kind(), world.host()).map(str::to_owned);
+    let advice = remedy(error.kind(), error.detail(), world.host()).map(str::to_owned);
     let exit = Exit::of_provider(Stage::Verify, error.kind());
     findings.fail(exit, subject, format!("{text}: {}", error.detail()), advice);
 }

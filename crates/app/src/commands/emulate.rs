@@ -6,6 +6,7 @@ use crate::errors::AppError;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::signals::Signals;
+use crate::text::shell_word;
 
 /// Serves until a signal comes.
 ///
@@ -19,8 +20,8 @@ pub(crate) async fn run(args: &EmulateArgs, printer: &Printer) -> Result<Exit, A
     }
     printer.data(&format!("emulator of the provider at {}", emulation.base_url()));
     printer.data("");
-    printer.data(&format!("  export ELEVENLABS_BASE_URL={}", emulation.base_url()));
-    printer.data(&format!("  export ELEVENLABS_API_KEY={}", args.key));
+    printer.data(&format!("  export ELEVENLABS_BASE_URL={}", shell_word(&emulation.base_url())));
+    printer.data(&format!("  export ELEVENLABS_API_KEY={}", shell_word(&args.key)));
     printer.data("");
     for agent in emulation.agents() {
         printer.data(&format!("  agent   {}  {}", agent.id, agent.name));

@@ -11,6 +11,8 @@ pub(crate) mod numbers;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
+use crate::text::clean;
+
 /// A table without lines, its heading in capitals.
 fn table(heading: &[&str]) -> Table {
     let mut table = Table::new();
@@ -19,6 +21,11 @@ fn table(heading: &[&str]) -> Table {
         column.set_padding((0, 2));
     });
     table
+}
+
+/// Adds a row. What its cells hold is others' text.
+fn add_row<const N: usize>(table: &mut Table, cells: [&str; N]) {
+    table.add_row(cells.map(|cell| clean(cell).into_owned()));
 }
 
 /// The table's lines without blanks at their ends.

@@ -5,7 +5,7 @@ use partyline_domain::ports::{AgentProfile, Number};
 use serde::Serialize;
 
 use super::change::{Change, who};
-use super::{lines, table};
+use super::{add_row, lines, table};
 use crate::compose::World;
 use crate::errors::AppError;
 use crate::exit::Exit;
@@ -61,17 +61,11 @@ pub(crate) async fn list(settings: &Settings, world: &World, printer: &Printer) 
         for (row, number) in rows.iter().zip(&numbers) {
             let answered_by = row.assigned_agent.as_ref().map_or("nobody", |agent| agent.name);
             let aliases = row.aliases.join(", ");
-            table.add_row([
-                aliases.as_str(),
-                row.phone_number,
-                row.label,
-                row.provider,
-                answered_by,
-                calls(number),
-                row.phone_number_id,
-            ]);
+            let (called, id) = (calls(number), row.phone_number_id);
+            let cells = [aliases.as_str(), row.phone_number, row.label, row.provider, answered_by, called, id];
+            add_row(&mut table, cells);
         }
-        printer.data(&lines(&table));
+        printer.raw(&lines(&table));
     }
     for (alias, number) in &settings.numbers {
         if !numbers.iter().any(|known| known.id == number.id) {

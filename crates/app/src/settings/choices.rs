@@ -81,6 +81,32 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| "expected a duration such as `250ms`, `2s` or `1m`".to_owned())
 }
 
+/// The longest time that a number stays with the agent after the dial was answered.
+const SETTLE_MAX: Duration = Duration::from_secs(10 * 60);
+/// The longest time that a dial in doubt is looked up.
+const LOOKUP_WINDOW_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Reads how long a number stays with the agent after the dial was answered.
+///
+/// # Errors
+/// What was expected, as a fragment.
+pub(crate) fn settle(text: &str) -> Result<Duration, String> {
+    at_most(SETTLE_MAX, "10 minutes (`10m`)", text)
+}
+
+/// Reads how long a dial in doubt is looked up.
+///
+/// # Errors
+/// What was expected, as a fragment.
+pub(crate) fn lookup_window(text: &str) -> Result<Duration, String> {
+    at_most(LOOKUP_WINDOW_MAX, "1 hour (`1h`)", text)
+}
+
+fn at_most(longest: Duration, told: &str, text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration <= longest { Ok(duration) } else { Err(format!("expected at most {told}")) }
+}
+
 /// Reads a ringing timeout: whole seconds, with or without the unit.
 ///
 /// # Errors
@@ -110,6 +136,14 @@ mod tests {
         for text in ["", "5", "-2s", "soon", "1 parsec"] {
             assert!(duration(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn waits_have_an_end() {
+        assert_eq!(settle("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(settle("600001ms"), Err("expected at most 10 minutes (`10m`)".to_owned()));
+        assert_eq!(lookup_window("1h"), Ok(Duration::from_secs(3600)));
+        assert_eq!(lookup_window("61m"), Err("expected at most 1 hour (`1h`)".to_owned()));
     }
 
     #[test]

@@ -195,8 +195,8 @@ fn read_choice(key: &str, pair: Pair<'_, '_>, call: &mut CallChoices) -> Outcome
         "assignment" => call.assignment = Some(choices::word(choices::ASSIGNMENT, text(key, pair)?).map_err(wrong)?),
         "after_call" => call.after_call = Some(choices::word(choices::AFTER_CALL, text(key, pair)?).map_err(wrong)?),
         "proof" => call.proof = Some(choices::word(choices::PROOF, text(key, pair)?).map_err(wrong)?),
-        "lookup_window" => call.lookup_window = Some(choices::duration(text(key, pair)?).map_err(wrong)?),
-        "settle" => call.settle = Some(choices::duration(text(key, pair)?).map_err(wrong)?),
+        "lookup_window" => call.lookup_window = Some(choices::lookup_window(text(key, pair)?).map_err(wrong)?),
+        "settle" => call.settle = Some(choices::settle(text(key, pair)?).map_err(wrong)?),
         "ringing_timeout" => {
             let seconds = match pair.1.get_ref().as_integer() {
                 Some(integer) => integer.as_str(),

@@ -10,7 +10,9 @@ use etcetera::BaseStrategy as _;
 use partyline_domain::AgentId;
 use secrecy::SecretString;
 
-pub(crate) use choices::{AFTER_CALL, ASSIGNMENT, CallChoices, PROOF, duration, ringing_timeout, word};
+pub(crate) use choices::{
+    AFTER_CALL, ASSIGNMENT, CallChoices, PROOF, duration, lookup_window, ringing_timeout, settle, word,
+};
 pub(crate) use file::{FileSettings, NumberSettings};
 
 use crate::env_vars::{self, Environment};
@@ -61,7 +63,8 @@ impl Settings {
         }
         let (path, file) = match find_file(config, environment)? {
             Some(path) => {
-                let file = read_file(&path)?;
+                let is_variable = config.is_none() && environment.get(env_vars::PARTYLINE_CONFIG).is_some();
+                let file = read_file(&path, is_variable)?;
                 (Some(path), file)
             }
             None => (None, FileSettings::default()),
@@ -140,8 +143,8 @@ fn environment_choices(environment: &Environment) -> Result<CallChoices, AppErro
         assignment: read(environment, env_vars::PARTYLINE_ASSIGNMENT, |text| word(ASSIGNMENT, text))?,
         after_call: read(environment, env_vars::PARTYLINE_AFTER_CALL, |text| word(AFTER_CALL, text))?,
         proof: read(environment, env_vars::PARTYLINE_PROOF, |text| word(PROOF, text))?,
-        lookup_window: read(environment, env_vars::PARTYLINE_LOOKUP_WINDOW, duration)?,
-        settle: read(environment, env_vars::PARTYLINE_SETTLE, duration)?,
+        lookup_window: read(environment, env_vars::PARTYLINE_LOOKUP_WINDOW, lookup_window)?,
+        settle: read(environment, env_vars::PARTYLINE_SETTLE, settle)?,
         ringing_timeout: read(environment, env_vars::PARTYLINE_RINGING_TIMEOUT, ringing_timeout)?,
         recording: None,
         dial_retry: None,
@@ -170,9 +173,18 @@ fn exists(path: &Path) -> Result<bool, AppError> {
     })
 }
 
-fn read_file(path: &Path) -> Result<FileSettings, AppError> {
+/// Reads the file at this path, which comes from a variable or not.
+fn read_file(path: &Path, is_variable: bool) -> Result<FileSettings, AppError> {
     let text = fs_err::read_to_string(path).map_err(|why| {
-        AppError::usage("configuration", why.to_string()).hint("name the settings file with `--config <FILE>`")
+        // The path is in our own words already.
+        let why = why.to_string();
+        let why = why.rsplit_once("`: ").map_or(why.as_str(), |(_, why)| why);
+        let message = format!("the settings file `{}` cannot be read: {why}", path.display());
+        AppError::usage("configuration", message).hint(if is_variable {
+            "the environment variable `PARTYLINE_CONFIG` names this file: correct it, or unset it"
+        } else {
+            "name the settings file with `--config <FILE>`"
+        })
     })?;
     FileSettings::parse(&text).map_err(|error| {
         let app = AppError::usage("configuration", format!("settings file `{}`, {error}", path.display()));

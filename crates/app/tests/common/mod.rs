@@ -190,6 +190,14 @@ impl Place {
         self.ran(&output)
     }
 
+    /// Runs the binary to its end with stdout going to a file or a device.
+    pub(crate) fn run_into(&self, stdout: &str, arguments: &[&str]) -> Ran {
+        let stdout = fs_err::OpenOptions::new().write(true).open(stdout).expect("it can be opened");
+        let mut command = self.command(arguments);
+        let child = command.stdout(stdout.into_parts().0).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        self.finish(child)
+    }
+
     /// Starts the binary, waits until it says `text` on stderr, signals it, and runs it to its end.
     pub(crate) fn run_and_signal(&self, arguments: &[&str], text: &str, signal: &str) -> Ran {
         let mut child = self.spawn(arguments);

@@ -10,6 +10,7 @@ use crate::cli::CallArgs;
 use crate::errors::AppError;
 use crate::resolve::nearest;
 use crate::settings::CallChoices;
+use crate::text::shortened;
 
 /// The keys of `--override`.
 const OVERRIDES: [&str; 4] = ["language", "first_message", "prompt", "voice"];
@@ -92,7 +93,7 @@ fn variable(text: &str) -> Result<(VariableName, VariableValue), String> {
         Some("bool") => VariableValue::Bool(value.parse().map_err(|_| "a bool is `true` or `false`")?),
         Some(other) => {
             let hint = nearest(other, TYPES).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
-            return Err(format!("there is no type `{other}`, only `text`, `number` and `bool`{hint}"));
+            return Err(format!("there is no type `{}`, only `text`, `number` and `bool`{hint}", shortened(other)));
         }
     };
     Ok((VariableName::parse(name).map_err(invalid)?, value))
@@ -119,7 +120,8 @@ fn overrides(texts: &[String]) -> Result<Overrides, String> {
                 let hint =
                     nearest(key, OVERRIDES).map(|known| format!("; did you mean `{known}`?")).unwrap_or_default();
                 return Err(format!(
-                    "there is no `{key}`, only {}{hint}",
+                    "there is no `{}`, only {}{hint}",
+                    shortened(key),
                     OVERRIDES.map(|k| format!("`{k}`")).join(", ")
                 ));
             }

@@ -9,14 +9,16 @@ mod verdict;
 use std::sync::Arc;
 
 use partyline_domain::ports::Ids as _;
-use partyline_domain::{CallId, CallReport, CallRequest, Driver, Known, LinePolicy, Notice, Observer, PhoneNumber};
+use partyline_domain::{
+    AfterCall, CallId, CallReport, CallRequest, Driver, Known, LinePolicy, Notice, Observer, PhoneNumber,
+};
 
 use crate::cli::CallArgs;
 use crate::compose::{Sandbox, World};
 use crate::errors::AppError;
 use crate::events::{self, CallLog};
 use crate::exit::Exit;
-use crate::printer::{Printer, milliseconds};
+use crate::printer::Printer;
 use crate::resolve::{Resolved, Resolver};
 use crate::settings::Settings;
 use crate::signals::Signals;
@@ -125,17 +127,21 @@ async fn place(
         options: inputs.options(&choices),
         policies: Arc::new(choices.policies()),
     };
-    let log = CallLog::new(world.request_counter(), args.sandbox);
+    if choices.settle.is_some_and(|settle| !settle.is_zero()) && choices.policies().after_call == AfterCall::Keep {
+        printer.note("`--settle` has no effect without `--after-call restore`: the number stays with the agent anyway");
+    }
+    let elapsed = printer.clone();
+    let log = CallLog::new(world.request_counter(), Box::new(move || elapsed.elapsed_ms()), args.sandbox);
     let watcher = Arc::new(Watcher { log, steps: Steps::new(printer.clone(), &request) });
-    let looking_ms = printer.elapsed_ms();
     let (report, interrupted) = drive(world, request, found.known, &watcher, signals, printer).await?;
-    let sums = Sums { requests: world.requests(), elapsed_ms: looking_ms + milliseconds(report.elapsed) };
+    let sums = Sums { requests: world.requests(), elapsed_ms: printer.elapsed_ms() };
+    let heard = watcher.steps.heard();
     let interrupted = async {
         if !interrupted {
             signals.next().await;
         }
     };
-    let error = verdict::error(&report, &args.agent, resolver, interrupted).await;
+    let error = verdict::error(&report, &heard, &args.agent, resolver, interrupted).await;
     conclude(&report, sums, error.as_ref(), printer);
     Ok(Exit::of_report(&report))
 }
@@ -146,6 +152,9 @@ fn conclude(report: &CallReport, sums: Sums, error: Option<&AppError>, printer: 
         printer.object(&CallOutput::of_report(report, sums, error));
     } else if is_initiated {
         printer.data(&output::closing_line(report, sums));
+    }
+    if is_initiated && printer.lost().is_some() {
+        printer.warn(&format!("told here, since stdout cannot be written: {}", output::closing_line(report, sums)));
     }
     for warning in verdict::warnings(report) {
         printer.warn(&warning);
@@ -231,6 +240,9 @@ fn interruption(progress: Progress) -> &'static str {
         Progress::NotDialled => "interrupted: the call is withdrawn before it is dialled",
         Progress::Dialling => {
             "interrupted while the dial was open: it cannot be taken back, so it is being looked up (interrupt again to give up)"
+        }
+        Progress::Over => {
+            "interrupted: the dial is no longer waited for; the number is being given back (interrupt again to give up)"
         }
         Progress::Answered => "interrupted: the call is initiated already; finishing (interrupt again to give up)",
     }

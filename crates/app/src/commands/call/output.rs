@@ -6,9 +6,9 @@ use partyline_domain::{AgentId, CallId, CallReport, ConversationId, PhoneNumber,
 use serde::Serialize;
 
 use super::verdict;
-use crate::errors::AppError;
+use crate::errors::{AppError, reason_word};
 
-/// What a call took, looking things up included, proof and restore aside in the time.
+/// What a call took, from the start of the command to its report: looking things up, proof and restore included.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sums {
     pub(super) requests: u32,
@@ -94,7 +94,7 @@ impl CallOutput {
             call_id: Some(request.id.to_string()),
             state: if failed.is_some() { "failed" } else { "initiated" },
             stage: failed.map(|failed| failed.failure().stage.as_str()),
-            reason: failed.map(|failed| failed.failure().reason.as_str()),
+            reason: failed.map(|failed| reason_word(&failed.failure().reason)),
             dialed: report.state.dialed().as_str(),
             agent: AgentOutput { agent_id: Some(request.agent.to_string()), name: report.agent_name.clone() },
             number: read.unwrap_or(number),

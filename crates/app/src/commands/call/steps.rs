@@ -1,10 +1,12 @@
 //! The steps of a call as people see them, each with its time, on stderr.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use partyline_domain::flow::{AssignmentOutcome, CallEvent, FoundBy, Proof};
-use partyline_domain::{AgentId, AssignmentPolicy, CallRequest, LookUpOutcome, Notice, RestoreOutcome};
+use partyline_domain::{AfterCall, AgentId, AssignmentPolicy, CallRequest, LookUpOutcome, Notice, RestoreOutcome};
 
+use super::verdict::Heard;
 use crate::printer::{Printer, seconds};
 
 /// How far the dial is, as far as an interruption is concerned.
@@ -14,6 +16,8 @@ pub(super) enum Progress {
     NotDialled = 0,
     Dialling = 1,
     Answered = 2,
+    /// The dial is no longer waited for, whatever became of it.
+    Over = 3,
 }
 
 /// Tells people what happens to one call.
@@ -21,7 +25,9 @@ pub(super) struct Steps {
     printer: Printer,
     to: String,
     never_assigned: bool,
+    restores: bool,
     progress: AtomicU8,
+    heard: Mutex<Heard>,
 }
 
 impl Steps {
@@ -29,7 +35,9 @@ impl Steps {
     pub(super) fn new(printer: Printer, request: &CallRequest) -> Self {
         let never_assigned = request.policies.assignment == AssignmentPolicy::Never;
         let progress = AtomicU8::new(Progress::NotDialled as u8);
-        Self { printer, to: request.to.to_string(), never_assigned, progress }
+        let restores = request.policies.after_call == AfterCall::Restore;
+        let to = request.to.to_string();
+        Self { printer, to, never_assigned, restores, progress, heard: Mutex::default() }
     }
 
     /// How far the dial is.
@@ -37,8 +45,18 @@ impl Steps {
         match self.progress.load(Ordering::Relaxed) {
             0 => Progress::NotDialled,
             1 => Progress::Dialling,
-            _ => Progress::Answered,
+            2 => Progress::Answered,
+            _ => Progress::Over,
         }
+    }
+
+    /// What was told that the report does not say.
+    pub(super) fn heard(&self) -> Heard {
+        self.heard.lock().expect("nobody panics while holding it").clone()
+    }
+
+    fn hear(&self, change: impl FnOnce(&mut Heard)) {
+        change(&mut self.heard.lock().expect("nobody panics while holding it"));
     }
 
     /// Tells what the core tells.
@@ -53,15 +71,19 @@ impl Steps {
             }
             Notice::LookedUp { count, outcome, next, .. } => Some(looked_up(*count, outcome, next.map(seconds))),
             Notice::RecordUnread { detail, .. } => {
-                Some(format!("the provider's record of the conversation could not be read ({detail})"))
+                self.hear(|heard| heard.unread = Some(detail.clone()));
+                Some(format!("proof: the record could not be read: {detail}"))
             }
             Notice::InboundRestored { outcome, .. } => Some(restored(outcome)),
             Notice::RestoreDelayed { after, .. } => {
                 Some(format!("the number is given back in {}: a request may still take effect", seconds(*after)))
             }
+            Notice::DialAnswered { request_id, .. } => {
+                self.hear(|heard| heard.request_id.clone_from(request_id));
+                None
+            }
             Notice::VerificationStarted { .. }
             | Notice::AssignmentStarted { .. }
-            | Notice::DialAnswered { .. }
             // Told by the error at the end.
             | Notice::NumberQuarantined { .. }
             | Notice::Completed(_)
@@ -95,13 +117,21 @@ impl Steps {
                 };
                 Some(format!("call initiated: {conversation}{found}"))
             }
+            // Told when it could not be read.
+            CallEvent::ProofRead { proof: Proof::Absent } if self.heard().unread.is_some() => None,
             CallEvent::ProofRead { proof } => proof_read(proof),
+            CallEvent::LookUpsEnded { .. } => {
+                self.set(Progress::Over);
+                // Otherwise the error comes at once, and says more.
+                self.restores.then(|| "outcome unknown: nobody knows whether the phone rang".to_owned())
+            }
+            CallEvent::DialRefused { .. } | CallEvent::DialFailed { .. } => {
+                self.set(Progress::Over);
+                None
+            }
             CallEvent::CallRequested { .. }
             | CallEvent::VerificationFailed { .. }
             | CallEvent::AssignmentFailed { .. }
-            | CallEvent::DialRefused { .. }
-            | CallEvent::DialFailed { .. }
-            | CallEvent::LookUpsEnded { .. }
             | CallEvent::CallWithdrawn { .. }
             | _ => None,
         }

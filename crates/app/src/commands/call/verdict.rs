@@ -3,15 +3,28 @@
 use partyline_domain::flow::{CallState, Failed, Failure, FailureReason, Proof, Stage};
 use partyline_domain::{AgentId, AssignmentPolicy, AttemptId, CallReport, RestoreOutcome};
 
-use crate::errors::{AppError, rang, remedy};
+use crate::errors::{AppError, rang, reason_word, remedy};
 use crate::exit::{Exit, is_unproven};
 use crate::printer::seconds;
 use crate::resolve::Resolver;
+
+/// What was told on the way and is not in a report.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    /// The request id of the last answer to a dial that was no success.
+    pub(super) request_id: Option<String>,
+    /// Why the provider's record could not be read.
+    pub(super) unread: Option<String>,
+}
+
+/// What the core says of an assignment that a withdrawn call left open.
+const MAY_BE_ASSIGNED: &str = "; the number may have been assigned all the same";
 
 /// The error that a report amounts to; `None` where all went well. May read lists to be more helpful, until
 /// `interrupted` ends.
 pub(super) async fn error(
     report: &CallReport,
+    heard: &Heard,
     agent: &str,
     resolver: &Resolver<'_>,
     interrupted: impl Future<Output = ()>,
@@ -20,7 +33,7 @@ pub(super) async fn error(
     let error = match &report.state {
         CallState::Initiated(_) => match report.proof() {
             Some(Proof::Mismatch { .. }) => Some(misrouted(report)),
-            Some(Proof::Matches { .. } | Proof::Absent) | None if is_unproven(report) => Some(unproven(report)),
+            Some(Proof::Matches { .. } | Proof::Absent) | None if is_unproven(report) => Some(unproven(report, heard)),
             Some(Proof::Matches { .. } | Proof::Absent) | None => None,
         },
         CallState::Failed(failed) => Some(match &failed.failure().reason {
@@ -46,7 +59,7 @@ pub(super) async fn error(
             | FailureReason::Cancelled
             | FailureReason::ShutDown
             | FailureReason::OutcomeUnknown
-            | _ => of_failure(report, failed, resolver.host),
+            | _ => of_failure(report, heard, failed, resolver.host),
         }),
         CallState::Requested(_) | CallState::Verified(_) | CallState::Assigned(_) => {
             Some(AppError::unexpected(format!("the call ended while it was {}", report.state.name())))
@@ -85,15 +98,18 @@ fn is_incomplete(report: &CallReport) -> bool {
     matches!(report.proof(), Some(Proof::Matches { complete: false }))
 }
 
-fn of_failure(report: &CallReport, failed: &Failed, host: &str) -> AppError {
+fn of_failure(report: &CallReport, heard: &Heard, failed: &Failed, host: &str) -> AppError {
     let failure = failed.failure();
-    let error = AppError::new(Exit::of_failure(failure), failure.reason.as_str(), message(failure))
+    let id = heard.request_id.as_ref().filter(|_| failure.stage == Stage::Initiate);
+    let error = AppError::new(Exit::of_failure(failure), reason_word(&failure.reason), message(failure))
         .stage(failure.stage)
-        .effect(rang(failure.dialed));
+        .effect(rang(failure.dialed))
+        .details(id.map(|id| format!("request id for the provider's support: {id}")));
+    let error = if may_be_assigned(failure) { error.hint(mend(report)) } else { error };
     match &failure.reason {
         FailureReason::Provider(kind) => {
             let error = if failure.stage == Stage::Verify { error.detail(format!("host: {host}")) } else { error };
-            error.hint_maybe(remedy(*kind, host))
+            error.hint_maybe(remedy(*kind, &failure.detail, host))
         }
         FailureReason::Refused => match failed.conversation() {
             Some(conversation) => error
@@ -108,7 +124,7 @@ fn of_failure(report: &CallReport, failed: &Failed, host: &str) -> AppError {
             error.hint("choose another number with `--number`: they are listed by `partyline numbers`")
         }
         FailureReason::NotAssigned => error.hint("see who answers the number with `partyline numbers` and try again"),
-        FailureReason::OutcomeUnknown => unknown(error, report, failed.open_attempt()),
+        FailureReason::OutcomeUnknown => unknown(error, report, failed),
         FailureReason::AgentNotFound
         | FailureReason::NumberNotFound
         | FailureReason::Journal
@@ -121,7 +137,10 @@ fn of_failure(report: &CallReport, failed: &Failed, host: &str) -> AppError {
 fn message(failure: &Failure) -> String {
     let doing = match (&failure.reason, failure.stage) {
         (FailureReason::Refused, _) => "the provider refused the call",
-        (FailureReason::Cancelled | FailureReason::ShutDown, _) => return "interrupted before the dial".to_owned(),
+        (FailureReason::Cancelled | FailureReason::ShutDown, _) => {
+            let number = if may_be_assigned(failure) { MAY_BE_ASSIGNED } else { "" };
+            return format!("interrupted before the dial{number}");
+        }
         (FailureReason::OutcomeUnknown, _) => return "nobody knows whether the call was placed".to_owned(),
         (_, Stage::Verify) => "the agent could not be verified",
         (_, Stage::Assign) => "the number could not be assigned",
@@ -130,13 +149,35 @@ fn message(failure: &Failure) -> String {
     format!("{doing}: {}", failure.detail)
 }
 
-fn unknown(error: AppError, report: &CallReport, attempt: Option<&AttemptId>) -> AppError {
+/// Whether the number may have been changed by an assignment that was not answered.
+fn may_be_assigned(failure: &Failure) -> bool {
+    failure.detail.contains("may have been assigned")
+}
+
+/// How to see and mend a number that may have been changed.
+fn mend(report: &CallReport) -> String {
+    let number = &report.request.number;
+    format!(
+        "see who answers the number with `partyline numbers`; mend it with `partyline numbers assign {number} <AGENT>` \
+         or `partyline numbers release {number}`"
+    )
+}
+
+/// What helps where a read failed for want of a permission.
+fn permission(trouble: &str) -> Option<&'static str> {
+    trouble.contains("permission").then_some("the key lacks a permission: reading conversations needs `convai_read`")
+}
+
+fn unknown(error: AppError, report: &CallReport, failed: &Failed) -> AppError {
+    let attempt: Option<&AttemptId> = failed.open_attempt();
+    let detail = &failed.failure().detail;
     let user = match (&report.request.options.user_id, attempt) {
         (Some(user), _) => Some(user.as_str()),
         (None, attempt) => attempt.map(AttemptId::as_str),
     };
     let error = error
-        .detail(format!("it was looked up for {} and not found", seconds(report.request.policies.look_up.window)))
+        .detail(detail.clone())
+        .hint_maybe(permission(detail))
         .hint("do not call again before you know: look at the newest conversations in the provider's dashboard");
     match user {
         Some(user) => error.hint(format!("the call carries the user id {user}")),
@@ -168,15 +209,22 @@ fn misrouted(report: &CallReport) -> AppError {
     error
 }
 
-fn unproven(report: &CallReport) -> AppError {
+fn unproven(report: &CallReport, heard: &Heard) -> AppError {
     let window = seconds(report.request.policies.look_up.window);
     let (reason, message) = if is_incomplete(report) {
         ("proof_incomplete", "the call was placed, but the proof that was required never became complete")
+    } else if heard.unread.is_some() {
+        ("proof_unread", "the call was placed, but the proof that was required could not be read")
     } else {
         ("proof_absent", "the call was placed, but the proof that was required never came")
     };
+    let detail = match &heard.unread {
+        Some(why) => format!("the record could not be read: {why}"),
+        None => format!("the provider showed no complete record of the conversation within {window}"),
+    };
     AppError::new(Exit::Unknown, reason, message)
         .effect("the call was dialled")
-        .detail(format!("the provider showed no complete record of the conversation within {window}"))
+        .detail(detail)
+        .hint_maybe(heard.unread.as_deref().and_then(permission))
         .hint("look at the conversation in the provider's dashboard, or allow more time with `--lookup-window`")
 }
