@@ -163,7 +163,9 @@ impl Dispatcher {
 
     /// Whether every call has ended with all that belongs to it, and every number is as it is to be left.
     pub fn is_idle(&self) -> bool {
-        let busy = |line: &Line| line.change().is_some() || line.owes_restore();
+        // After an interrupt nobody waits for an assignment that no restore depends on.
+        let waited_for = self.stopping == Stopping::No;
+        let busy = |line: &Line| line.owes_restore() || (waited_for && line.change().is_some());
         self.calls.is_empty() && (self.stopping == Stopping::Abandoned || !self.lines().any(busy))
     }
 
