@@ -90,7 +90,7 @@ pub(crate) fn transport(purpose: Purpose, failure: Transport) -> ProviderError {
             ProviderError::retryable(FailureKind::Unreachable, None, format!("no connection to {host}: {why}"))
         }
         Transport::TimedOut(timeout) => {
-            unfinished(purpose, FailureKind::TimedOut, format!("no whole answer within {timeout:?}"))
+            unfinished(purpose, FailureKind::TimedOut, format!("no whole answer within {:.1} s", timeout.as_secs_f64()))
         }
         Transport::Interrupted(why) => unfinished(
             purpose,

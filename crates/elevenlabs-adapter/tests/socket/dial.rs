@@ -171,7 +171,7 @@ async fn no_answer_within_ringing_and_margin_is_in_doubt() {
     let adapter = provider(Settings { dial_margin: Duration::from_millis(10), ..server.settings() });
     let error = adapter.dial(&dial_request()).await.expect_err("no answer");
     assert_eq!((error.kind(), error.class()), (FailureKind::TimedOut, Class::InDoubt));
-    assert_eq!(error.detail(), "no whole answer within 1.01s");
+    assert_eq!(error.detail(), "no whole answer within 1.0 s");
     assert_eq!((adapter.requests(), server.requests().len(), server.connections()), (1, 1, 1));
 }
 
