@@ -47,17 +47,19 @@ fn requests(ports: &Ports, world: &SharedWorld, proof: ProofPolicy) -> Vec<CallR
     (0..CALLS).map(request).collect()
 }
 
+/// What one sample needs, made outside the measured time.
+fn inputs(proof: &str) -> (VirtualClock, Ports, Vec<CallRequest>) {
+    let proof = if proof == "off" { ProofPolicy::Off } else { ProofPolicy::Once };
+    let time = VirtualClock::new();
+    let (ports, world) = ports(&time);
+    let requests = requests(&ports, &world, proof);
+    (time, ports, requests)
+}
+
 /// Each call is a driver of its own, as in `partyline call`: verify, read, assign or not, dial, read back.
 #[divan::bench(args = ["off", "once"])]
 fn one_call_at_a_time(bencher: divan::Bencher<'_, '_>, proof: &str) {
-    let proof = if proof == "off" { ProofPolicy::Off } else { ProofPolicy::Once };
-    let inputs = || {
-        let time = VirtualClock::new();
-        let (ports, world) = ports(&time);
-        let requests = requests(&ports, &world, proof);
-        (time, ports, requests)
-    };
-    bencher.counter(divan::counter::ItemsCount::new(CALLS)).with_inputs(inputs).bench_values(
+    bencher.counter(divan::counter::ItemsCount::new(CALLS)).with_inputs(|| inputs(proof)).bench_values(
         |(time, ports, requests)| {
             for request in requests {
                 let report = clock::run(&time, place(ports.clone(), request, Known::default(), Arc::new(Unobserved)));
@@ -71,14 +73,7 @@ fn one_call_at_a_time(bencher: divan::Bencher<'_, '_>, proof: &str) {
 /// All calls through one driver, which verifies the agent and reads the number once.
 #[divan::bench(args = ["off", "once"])]
 fn through_one_driver(bencher: divan::Bencher<'_, '_>, proof: &str) {
-    let proof = if proof == "off" { ProofPolicy::Off } else { ProofPolicy::Once };
-    let inputs = || {
-        let time = VirtualClock::new();
-        let (ports, world) = ports(&time);
-        let requests = requests(&ports, &world, proof);
-        (time, ports, requests)
-    };
-    bencher.counter(divan::counter::ItemsCount::new(CALLS)).with_inputs(inputs).bench_values(
+    bencher.counter(divan::counter::ItemsCount::new(CALLS)).with_inputs(|| inputs(proof)).bench_values(
         |(time, ports, requests)| {
             let (driver, handle) = Driver::new(ports.clone(), LinePolicy::default(), Arc::new(Unobserved));
             for request in requests {

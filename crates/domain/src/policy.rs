@@ -168,7 +168,7 @@ pub struct Policies {
 }
 
 /// Bounds that concern numbers and agents rather than a call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinePolicy {
     /// How long after it was sent a request may still take effect (the bound L of `scheduling.md` 4.1).
     /// An assignment without an answer keeps the number with its agent for this long.

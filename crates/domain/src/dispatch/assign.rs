@@ -111,7 +111,8 @@ impl Dispatcher {
         }
     }
 
-    fn read(&mut self, number: &PhoneNumberId, now: Now) {
+    /// Reads the number, unless it is being read.
+    pub(super) fn read(&mut self, number: &PhoneNumberId, now: Now) {
         let desk = self.desk(number);
         if !desk.line.is_reading() {
             desk.line.begin_read(now.monotonic);
@@ -207,7 +208,7 @@ impl Dispatcher {
 
     /// The journal has refused the intent: nothing was sent.
     pub(super) fn change_unsent(&mut self, number: &PhoneNumberId, attempt: &AttemptId, why: ProviderError, now: Now) {
-        let policy = self.policy.clone();
+        let policy = self.policy;
         let desk = self.desk(number);
         let Some((change, changed)) = desk.line.change_answered(attempt, Err(why), now.monotonic, &policy) else {
             return;
@@ -232,7 +233,7 @@ impl Dispatcher {
         answer: Result<Number, ProviderError>,
         now: Now,
     ) {
-        let policy = self.policy.clone();
+        let policy = self.policy;
         let open = answer.as_ref().is_err_and(|error| error.side_effect() == SideEffect::Possible);
         let desk = self.desk(number);
         let Some((change, changed)) = desk.line.change_answered(attempt, answer, now.monotonic, &policy) else {
@@ -284,7 +285,7 @@ impl Dispatcher {
     /// An assignment without a clear answer may be made again: the value is the same, and the number is pinned
     /// to the agent until neither can take effect any more.
     fn assign_again(&mut self, slot: Slot, error: &ProviderError, now: Now) -> bool {
-        let policy = self.policy.clone();
+        let policy = self.policy;
         let record = self.record_mut(slot);
         record.unclear_assigns += u32::from(error.side_effect() == SideEffect::Possible);
         let delay = policy.next_assign(record.unclear_assigns, error.remedy(), record.spread());
@@ -305,7 +306,7 @@ impl Dispatcher {
         answer: Result<Option<Number>, ProviderError>,
         now: Now,
     ) {
-        let policy = self.policy.clone();
+        let policy = self.policy;
         let desk = self.desk(number);
         let trouble = match answer {
             Ok(Some(read)) => {

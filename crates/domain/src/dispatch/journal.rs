@@ -33,12 +33,8 @@ impl Dispatcher {
         self.append(slot, event, now);
     }
 
-    /// Writes the event that opens a call's history.
-    pub(super) fn write_first(&mut self, slot: Slot, event: CallEvent, now: Now) {
-        self.append(slot, event, now);
-    }
-
-    fn append(&mut self, slot: Slot, event: CallEvent, now: Now) {
+    /// Writes an event down that the call's state has taken in, or that opens its history.
+    pub(super) fn append(&mut self, slot: Slot, event: CallEvent, now: Now) {
         let record = self.record_mut(slot);
         if record.unjournalled {
             return;

@@ -186,7 +186,7 @@ impl Dispatcher {
         let slot = Slot(self.arrivals);
         place.insert(slot);
         self.calls.insert(slot, Box::new(Record::new(request.clone(), now.monotonic)));
-        self.write_first(slot, CallEvent::CallRequested { request }, now);
+        self.append(slot, CallEvent::CallRequested { request }, now);
         self.join(slot, &number);
         if self.stopping != Stopping::No {
             self.withdraw_for_stop(slot, now);
@@ -205,11 +205,9 @@ impl Dispatcher {
     /// Reads the number while the agent is being verified, where it will be needed.
     fn read_ahead(&mut self, slot: Slot, number: &PhoneNumberId, now: Now) {
         let Some(record) = self.calls.get(&slot) else { return };
-        let Some(desk) = self.desks.get_mut(number) else { return };
-        let decision = desk.line.decide(&record.want(), now.monotonic, &self.policy);
-        if decision == Decision::Read && !desk.line.is_reading() {
-            desk.line.begin_read(now.monotonic);
-            self.outbox.push(Effect::ReadNumber(number.clone()));
+        let Some(desk) = self.desks.get(number) else { return };
+        if desk.line.decide(&record.want(), now.monotonic, &self.policy) == Decision::Read {
+            self.read(number, now);
         }
     }
 

@@ -69,7 +69,7 @@ impl Dispatcher {
     ) {
         let remedy = error.map_or(Remedy::Retry { after: None }, ProviderError::remedy);
         let useless = error.is_some_and(|error| error.class() == Class::Permanent);
-        let policy = self.policy.clone();
+        let policy = self.policy;
         let desk = self.desk(number);
         desk.giving_back.tries += 1;
         let delay = policy.next_assign(desk.giving_back.tries, remedy, 0).filter(|_| !useless);

@@ -162,6 +162,13 @@ impl Bench {
         self.commit();
     }
 
+    /// Lets a number that still has agent a be compared and given back.
+    fn give_back(&mut self) {
+        self.read(Some("a"));
+        self.commit();
+        self.assign(Ok(Some("inbound")));
+    }
+
     fn report(&mut self) -> CallReport {
         self.take("report", |effect| match effect {
             Effect::Tell(Notice::Completed(report)) => Some((**report).clone()),
@@ -410,9 +417,7 @@ fn inbound_is_given_back_after_the_last_call() {
     bench.permit();
     bench.commit();
     bench.dial(accepted());
-    bench.read(Some("a"));
-    bench.commit();
-    bench.assign(Ok(Some("inbound")));
+    bench.give_back();
     let restored = RestoreOutcome::Restored { to: Some(agent("inbound")) };
     assert_eq!(bench.report().restore, Some(restored));
 }
@@ -548,9 +553,7 @@ fn a_refused_assignment_of_another_call_does_not_hide_that_the_number_is_ours() 
         bench.commit();
         bench.assign(Err(invalid()));
         bench.commit();
-        bench.read(Some("a"));
-        bench.commit();
-        bench.assign(Ok(Some("inbound")));
+        bench.give_back();
         assert_eq!(restores(&bench), [RestoreOutcome::Restored { to: Some(agent("inbound")) }]);
         assert!(bench.dispatcher.is_idle());
     }
@@ -566,9 +569,7 @@ fn giving_back_without_a_clear_answer_is_compared_and_tried_again() {
     bench.commit();
     assert!(!bench.has(assigns));
     bench.pass(1);
-    bench.read(Some("a"));
-    bench.commit();
-    bench.assign(Ok(Some("inbound")));
+    bench.give_back();
     assert_eq!(restores(&bench), [RestoreOutcome::Restored { to: Some(agent("inbound")) }]);
 }
 
@@ -587,9 +588,7 @@ fn a_number_that_could_not_be_given_back_still_belongs_to_whom_it_did() {
     bench.permit();
     bench.commit();
     bench.dial(accepted());
-    bench.read(Some("a"));
-    bench.commit();
-    bench.assign(Ok(Some("inbound")));
+    bench.give_back();
     assert_eq!(restores(&bench)[1..], [RestoreOutcome::Restored { to: Some(agent("inbound")) }]);
 }
 
@@ -601,9 +600,7 @@ fn a_number_is_given_back_although_the_last_call_at_it_came_to_nothing() {
     bench.input(Input::AgentAnswered(agent("nobody"), Ok(None)));
     assert!(!bench.dispatcher.is_idle(), "the number is not given back yet");
     bench.read(Some("a"));
-    bench.read(Some("a"));
-    bench.commit();
-    bench.assign(Ok(Some("inbound")));
+    bench.give_back();
     assert!(bench.dispatcher.is_idle());
 }
 
