@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use partyline_domain::ports::{MemoryJournal, NumberProvider, Unlimited};
 use partyline_domain::{
-    CallRequest, Driver, Known, LinePolicy, PhoneNumber, Policies, Ports, ProofPolicy, Unobserved, place,
+    CallRequest, Driver, Known, LinePolicy, NumberChoice, PhoneNumber, Policies, Ports, Priority, ProofPolicy,
+    Unobserved, place,
 };
 use partyline_fake_adapter::world::LedgerDetail;
 use partyline_fake_adapter::{FakeProvider, SharedWorld, TestIds, VirtualClock, World, WorldConfig, clock};
@@ -39,8 +40,10 @@ fn requests(ports: &Ports, world: &SharedWorld, proof: ProofPolicy) -> Vec<CallR
     let request = |_| CallRequest {
         id: ports.ids.call_id(),
         agent: agent.clone(),
-        number: number.clone(),
+        numbers: NumberChoice::one(number.clone()),
         to,
+        priority: Priority::Normal,
+        expires_at: None,
         options: Arc::default(),
         policies: policies.clone(),
     };

@@ -8,7 +8,8 @@ use std::time::Duration;
 use partyline_domain::flow::CallEvent;
 use partyline_domain::ports::{Clock, Ids, MemoryJournal, NumberProvider, Recorded, Unlimited};
 use partyline_domain::{
-    CallId, CallRequest, Driver, LinePolicy, Notice, Observer, PhoneNumber, Policies, Ports, ProofPolicy,
+    CallId, CallRequest, Driver, LinePolicy, Notice, NumberChoice, Observer, PhoneNumber, Policies, Ports, Priority,
+    ProofPolicy,
 };
 use partyline_fake_adapter::world::{AgentSpec, Latency, Operation};
 use partyline_fake_adapter::{FakeProvider, SharedWorld, TestIds, VirtualClock, World, WorldConfig, clock};
@@ -89,8 +90,10 @@ fn submit_all(
         let request = CallRequest {
             id: ids.call_id(),
             agent: agent_ids[index % agents].clone(),
-            number: number.clone(),
+            numbers: NumberChoice::one(number.clone()),
             to: PhoneNumber::parse("+12025550123").expect("valid"),
+            priority: Priority::Normal,
+            expires_at: None,
             options: Arc::default(),
             policies: policies.clone(),
         };

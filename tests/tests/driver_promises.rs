@@ -18,7 +18,7 @@ use partyline_domain::flow::{CallState, Dialed, FoundBy, Proof};
 use partyline_domain::ports::{Clock, Ids, MemoryJournal, NumberProvider, Timer, Unlimited};
 use partyline_domain::{
     AfterCall, AgentId, AssignmentPolicy, CallId, CallReport, CallRequest, Driver, Handle, LinePolicy, LookUpPolicy,
-    Notice, Observer, PhoneNumber, PhoneNumberId, Policies, Ports, ProofPolicy, RestoreOutcome,
+    Notice, NumberChoice, Observer, PhoneNumber, PhoneNumberId, Policies, Ports, Priority, ProofPolicy, RestoreOutcome,
 };
 use partyline_fake_adapter::faults::{Count, Target};
 use partyline_fake_adapter::world::{AssignmentEntry, Latency, Ledger, Writer};
@@ -239,8 +239,10 @@ impl System {
         let request = CallRequest {
             id: self.ids.call_id(),
             agent: self.agents[agent].clone(),
-            number: self.number.clone(),
+            numbers: NumberChoice::one(self.number.clone()),
             to: PhoneNumber::parse(CALLEE).expect("valid"),
+            priority: Priority::Normal,
+            expires_at: None,
             options: Arc::default(),
             policies: Arc::new(policies),
         };

@@ -9,7 +9,8 @@ use partyline_domain::flow::{
     WithdrawReason,
 };
 use partyline_domain::{
-    AgentId, AttemptId, CallId, CallRequest, ConversationId, FailureKind, PhoneNumber, PhoneNumberId,
+    AgentId, AttemptId, CallId, CallRequest, ConversationId, FailureKind, NumberChoice, PhoneNumber, PhoneNumberId,
+    Priority,
 };
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/flow-table.md");
@@ -22,8 +23,10 @@ fn request() -> CallRequest {
     CallRequest {
         id: CallId::parse("call").expect("valid"),
         agent: AgentId::parse("agent").expect("valid"),
-        number: PhoneNumberId::parse("phnum").expect("valid"),
+        numbers: NumberChoice::one(PhoneNumberId::parse("phnum").expect("valid")),
         to: PhoneNumber::parse("+12025550123").expect("valid"),
+        priority: Priority::Normal,
+        expires_at: None,
         options: Arc::default(),
         policies: Arc::default(),
     }
@@ -45,7 +48,11 @@ fn events() -> Vec<(&'static str, CallEvent)> {
         ("VerificationFailed", CallEvent::VerificationFailed { reason: reason.clone(), detail: detail() }),
         (
             "NumberAssigned",
-            CallEvent::NumberAssigned { outcome: AssignmentOutcome::Assigned, evidence: Evidence::Fresh },
+            CallEvent::NumberAssigned {
+                number: PhoneNumberId::parse("phnum").expect("valid"),
+                outcome: AssignmentOutcome::Assigned,
+                evidence: Evidence::Fresh,
+            },
         ),
         ("AssignmentFailed", CallEvent::AssignmentFailed { reason, detail: detail() }),
         ("DialIntended", CallEvent::DialIntended { attempt: attempt(1) }),

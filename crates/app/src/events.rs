@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use partyline_domain::flow::{CallEvent, CallState, DoubtCause, Evidence, FoundBy, Proof};
 use partyline_domain::ports::{ProviderCallId, Recorded};
-use partyline_domain::{CallId, CallReport, CallRequest, Notice, PhoneNumber, RestoreOutcome};
+use partyline_domain::{CallId, CallReport, CallRequest, Notice, PhoneNumber, PhoneNumberId, RestoreOutcome};
 
 use crate::errors::{AppError, kind_word, reason_word};
 use crate::printer::milliseconds;
@@ -113,7 +113,7 @@ impl CallLog {
                     "call_attempt",
                     call,
                     agent_id = %request.agent,
-                    phone_number_id = %request.number,
+                    phone_number_id = request.numbers.only().map(PhoneNumberId::as_str),
                     to = %request.to,
                     sandbox = self.sandbox.then_some(true),
                 );
@@ -128,11 +128,11 @@ impl CallLog {
                 agent_name = agent_name.as_str(),
                 evidence = evidence_word(*evidence),
             ),
-            CallEvent::NumberAssigned { outcome, evidence } => log_event!(
+            CallEvent::NumberAssigned { number, outcome, evidence } => log_event!(
                 info,
                 "phone_number_assigned",
                 call,
-                phone_number_id = self.request.get().map(|request| request.number.as_str()),
+                phone_number_id = %number,
                 agent_id = self.request.get().map(|request| request.agent.as_str()),
                 outcome = outcome.as_str(),
                 evidence = evidence_word(*evidence),
@@ -236,7 +236,7 @@ fn proof_read(call: &CallId, proof: &Proof) {
             "proof_mismatch",
             call,
             agent_id = agent.as_ref().map(partyline_domain::AgentId::as_str),
-            phone_number_id = number.as_ref().map(partyline_domain::PhoneNumberId::as_str),
+            phone_number_id = number.as_ref().map(PhoneNumberId::as_str),
             callee_differs = *callee,
         ),
     }

@@ -17,8 +17,8 @@ use partyline_domain::ports::{
     MemoryJournal, Number, NumberProvider, Numbers, Page, PageRequest, Timer, Unlimited,
 };
 use partyline_domain::{
-    AgentId, CallId, CallRequest, CallerId, ConversationId, Instant, Known, Notice, Now, Observer, PhoneNumber,
-    PhoneNumberId, Ports, ProviderError, RunId, Timestamp, place,
+    AgentId, CallId, CallRequest, CallerId, ConversationId, Instant, Known, Notice, Now, NumberChoice, Observer,
+    PhoneNumber, PhoneNumberId, Ports, Priority, ProviderError, RunId, Timestamp, place,
 };
 
 /// A provider with one agent and one number.
@@ -164,8 +164,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = CallRequest {
         id: ports.ids.call_id(),
         agent: AgentId::parse("agent_restaurant")?,
-        number: PhoneNumberId::parse("phnum_main")?,
+        numbers: NumberChoice::one(PhoneNumberId::parse("phnum_main")?),
         to: PhoneNumber::parse("+1 202 555 0123")?,
+        priority: Priority::Normal,
+        expires_at: None,
         options: Arc::default(),
         policies: Arc::default(),
     };

@@ -27,14 +27,18 @@
 //!
 //! ```
 //! # use std::sync::Arc;
-//! use partyline_domain::{AgentId, CallReport, CallRequest, Known, PhoneNumber, PhoneNumberId, Ports, Unobserved, place};
+//! use partyline_domain::{
+//!     AgentId, CallReport, CallRequest, Known, NumberChoice, PhoneNumber, PhoneNumberId, Ports, Unobserved, place,
+//! };
 //!
 //! async fn ring(ports: Ports) -> Result<CallReport, Box<dyn std::error::Error>> {
 //!     let request = CallRequest {
 //!         id: ports.ids.call_id(),
 //!         agent: AgentId::parse("agent_restaurant")?,
-//!         number: PhoneNumberId::parse("phnum_main")?,
+//!         numbers: NumberChoice::one(PhoneNumberId::parse("phnum_main")?),
 //!         to: PhoneNumber::parse("+1 202 555 0123")?,
+//!         priority: Default::default(),
+//!         expires_at: None,
 //!         options: Default::default(),
 //!         policies: Default::default(),
 //!     };
@@ -73,10 +77,17 @@ mod variables;
 pub use driver::{Driver, Handle, Known, Observer, Placed, Ports, SubmitError, Unobserved, place};
 pub use error::{Class, FailureKind, JournalError, ProviderError, Remedy, SideEffect};
 pub use ids::{AgentId, AttemptId, CallId, ConversationId, ID_BYTES_MAX, InvalidId, PhoneNumberId, RunId};
-pub use notice::{CallReport, DialVerdict, LookUpOutcome, Notice, RestoreOutcome};
+pub use notice::{CallReport, DialVerdict, Failing, LookUpOutcome, Notice, RestoreOutcome};
 pub use phone::{CallerId, InvalidPhoneNumber, PhoneNumber};
-pub use policy::{AfterCall, AssignmentPolicy, DialPolicy, LinePolicy, LookUpPolicy, Policies, ProofPolicy};
-pub use request::{CallOptions, CallRequest, InvalidRingingTimeout, InvalidUserId, Overrides, RingingTimeout, UserId};
+#[cfg(feature = "mutations")]
+pub use policy::Mutation;
+pub use policy::{
+    AfterCall, AssignmentPolicy, BreakerPolicy, DialPolicy, Guarantee, LinePolicy, LookUpPolicy, Policies, ProofPolicy,
+};
+pub use request::{
+    CallOptions, CallRequest, InvalidRingingTimeout, InvalidUserId, NoNumber, NumberChoice, Overrides, Priority,
+    RingingTimeout, UserId,
+};
 pub use time::{Instant, Now, Timestamp};
 pub use variables::{
     ATTEMPT_VARIABLE, Decimal, InvalidVariable, NAME_BYTES_MAX, SYSTEM_PREFIX, VariableName, VariableValue, Variables,

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::error::FailureKind;
 use crate::flow::{AssignmentOutcome, CallState, Proof};
-use crate::ids::{AgentId, AttemptId, CallId, PhoneNumberId};
+use crate::ids::{AgentId, AttemptId, CallId, ConversationId, PhoneNumberId};
 use crate::ports::{Number, Recorded};
 use crate::request::CallRequest;
 
@@ -100,6 +101,62 @@ pub enum Notice {
         /// The agent that the record names, where it is another.
         seen: Option<AgentId>,
     },
+    /// The list of conversations shows an agent for a call that is proved by pages.
+    Audited {
+        /// The call.
+        call: CallId,
+        /// The conversation.
+        conversation: ConversationId,
+        /// What the list says.
+        proof: Proof,
+    },
+    /// The list of conversations could not be read; it is read again.
+    SurveyFailed {
+        /// Why not, for people.
+        detail: String,
+    },
+    /// Somebody else has changed who answers a number.
+    OutsideChange {
+        /// The number.
+        number: PhoneNumberId,
+        /// Who answered it, as far as was known.
+        was: Option<AgentId>,
+        /// Who answers it.
+        now: Option<AgentId>,
+    },
+    /// A number is not used any more until an operator trusts it again.
+    NumberStopped {
+        /// The number.
+        number: PhoneNumberId,
+        /// Why, for people.
+        detail: String,
+    },
+    /// A number is trusted again.
+    NumberTrusted {
+        /// The number.
+        number: PhoneNumberId,
+    },
+    /// Nothing more is dialled for now: the key is refused, or the quota is used up. Calls that wait fail.
+    DiallingStopped {
+        /// What the provider's answer amounts to.
+        kind: FailureKind,
+        /// Why, for people.
+        detail: String,
+    },
+    /// An agent or a number keeps failing and is left alone for a while.
+    BreakerOpened {
+        /// Which.
+        of: Failing,
+        /// For so long.
+        pause: Duration,
+        /// How it failed last, for people.
+        detail: String,
+    },
+    /// An agent or a number works again.
+    BreakerClosed {
+        /// Which.
+        of: Failing,
+    },
     /// A number will be given back, but not before a request that may still take effect no longer can.
     RestoreDelayed {
         /// The number.
@@ -116,6 +173,15 @@ pub enum Notice {
     },
     /// A call has ended, with all that belonged to it.
     Completed(Box<CallReport>),
+}
+
+/// What keeps failing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Failing {
+    /// Calls of this agent.
+    Agent(AgentId),
+    /// Calls from this number.
+    Number(PhoneNumberId),
 }
 
 /// What came of one look-up.
@@ -199,7 +265,9 @@ pub struct CallReport {
     pub state: CallState,
     /// The agent's name, once it was verified.
     pub agent_name: Option<String>,
-    /// The number, once it was read.
+    /// The number it was placed from, or was to be; `None` where that was not decided among several.
+    pub from: Option<PhoneNumberId>,
+    /// The same as it was last seen, once it was read.
     pub number: Option<Number>,
     /// What the assign step did, once it was done; also of a call that failed later.
     pub assignment: Option<AssignmentOutcome>,

@@ -42,6 +42,9 @@ pub enum ProofPolicy {
     Once,
     /// Read on the look-up schedule until agent, number and callee are known, or the window ends.
     Required,
+    /// Nothing is read for this call alone: pages of the conversation list prove the agents of many calls at once.
+    /// The call does not wait for it.
+    Pages,
 }
 
 /// How a dial is sent.
@@ -59,6 +62,20 @@ pub struct DialPolicy {
     pub retry_delay: Duration,
     /// The longest such wait, also where the provider asks for more: then the call fails instead.
     pub retry_delay_max: Duration,
+    /// What is done about a dial that was looked up to the end and not found.
+    pub guarantee: Guarantee,
+}
+
+/// What is done about a dial of which nobody knows whether it was executed, when its look-ups have ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
+pub enum Guarantee {
+    /// The call ends with an unknown outcome; no phone rings twice.
+    #[default]
+    AtMostOnce,
+    /// It is dialled once more, when the first can no longer take effect: the phone may ring twice.
+    AtLeastOnce,
 }
 
 impl Default for DialPolicy {
@@ -70,6 +87,7 @@ impl Default for DialPolicy {
             retry_budget: Duration::from_secs(60),
             retry_delay: Duration::from_secs(1),
             retry_delay_max: Duration::from_secs(30),
+            guarantee: Guarantee::AtMostOnce,
         }
     }
 }
@@ -195,6 +213,75 @@ pub struct LinePolicy {
     pub assign_retry_delay: Duration,
     /// The longest such wait that the provider may ask for; beyond it the assignment has failed.
     pub assign_retry_delay_max: Duration,
+    /// How many dials may be in flight over all numbers (G); `None`: no limit but that of each number.
+    pub in_flight_total: Option<usize>,
+    /// How many calls may be live at the provider, from the dial until there is evidence that the conversation has
+    /// ended; calls in doubt count (C). While slots are scarce, calls are served in the order in which they came.
+    pub live_max: Option<usize>,
+    /// How far that order may be departed from to spare assignments: as many of the oldest waiting calls are looked
+    /// at beyond the free slots (b of `scheduling.md` 1.7). 0 is fair, 64 suits a campaign.
+    pub look_ahead: usize,
+    /// Whether a large group of calls is spread over numbers that nobody else needs.
+    pub replicate: bool,
+    /// Agents that are asked about within this time share one request. Zero: each is asked about at once.
+    pub verify_window: Duration,
+    /// How long after it was sent a dial may still bind the number's agent, where that is known to be shorter than its
+    /// answer takes (`L_bind` of `scheduling.md` 4.2): after that the number may serve another agent. `None`: until the
+    /// dial is answered.
+    pub binding: Option<Duration>,
+    /// How often the conversation list is read while calls wait for proof by pages, or for their end.
+    pub survey_every: Duration,
+    /// How much earlier an urgent call counts as asked for.
+    pub urgent_ahead: Duration,
+    /// As many conversations of other agents than their calls' within an hour stop a number until it is trusted again.
+    pub mismatches_max: Option<u32>,
+    /// As many changes by others within an hour stop a number until it is trusted again.
+    pub outside_changes_max: Option<u32>,
+    /// When an agent or a number that keeps failing is left alone for a while.
+    pub breaker: BreakerPolicy,
+    /// A rule that is switched off, to see that the checks notice.
+    #[cfg(feature = "mutations")]
+    pub mutation: Option<Mutation>,
+}
+
+/// When an agent or a number that keeps failing is left alone for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BreakerPolicy {
+    /// After as many failures in a row it is left alone; 0: never.
+    pub failures: u32,
+    /// For so long; then one call is let through, and its outcome decides.
+    pub pause: Duration,
+    /// The pause doubles with each failed try up to this.
+    pub pause_max: Duration,
+    /// Calls that can go nowhere else fail when it has kept failing for so long.
+    pub patience: Duration,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            pause: Duration::from_secs(2),
+            pause_max: Duration::from_secs(30),
+            patience: Duration::from_secs(120),
+        }
+    }
+}
+
+/// A rule of the core that a test may switch off, to show that its checks can fail.
+#[cfg(feature = "mutations")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mutation {
+    /// A number is assigned to another agent while requests of the previous one are unresolved.
+    NoPinRule,
+    /// Sessions end as soon as somebody else waits.
+    NoGate,
+    /// Dials rely on confirmations of any age.
+    NoFreshness,
+    /// Dials are sent before the journal has their intents.
+    NoWriteAhead,
+    /// A dial in doubt is sent again.
+    RedialInDoubt,
 }
 
 impl LinePolicy {
@@ -237,6 +324,21 @@ impl Default for LinePolicy {
             assign_sends_max: 3,
             assign_retry_delay: Duration::from_millis(500),
             assign_retry_delay_max: Duration::from_secs(30),
+            in_flight_total: None,
+            live_max: None,
+            look_ahead: 0,
+            replicate: true,
+            verify_window: Duration::ZERO,
+            binding: None,
+            // `scheduling.md` 4.3 no. 7: every 5 to 10 s.
+            survey_every: Duration::from_secs(5),
+            urgent_ahead: Duration::from_secs(900),
+            // `scheduling.md` 4.3 no. 7.
+            mismatches_max: Some(2),
+            outside_changes_max: Some(10),
+            breaker: BreakerPolicy::default(),
+            #[cfg(feature = "mutations")]
+            mutation: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is asked for: one call, whole, with its policies.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use crate::ids::{AgentId, CallId, PhoneNumberId};
 use crate::phone::PhoneNumber;
 use crate::policy::Policies;
+use crate::time::Timestamp;
 use crate::variables::Variables;
 
 /// One call to be placed. Everything that decides how it goes is in here; nothing is looked up elsewhere.
@@ -17,14 +19,112 @@ pub struct CallRequest {
     pub id: CallId,
     /// The agent that is to speak.
     pub agent: AgentId,
-    /// The number to call from.
-    pub number: PhoneNumberId,
+    /// The numbers that it may be called from; which of them is decided when its turn comes.
+    pub numbers: NumberChoice,
     /// The callee.
     pub to: PhoneNumber,
+    /// Whether it goes ahead of others.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub priority: Priority,
+    /// It is not dialled after this, by our wall clock.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub expires_at: Option<Timestamp>,
     /// What the provider is told beside the three above.
     pub options: Arc<CallOptions>,
     /// How it is to be placed.
     pub policies: Arc<Policies>,
+}
+
+/// The numbers that a call may be placed from: at least one, in the order of their ids.
+///
+/// ```
+/// use partyline_domain::{NumberChoice, PhoneNumberId};
+/// let (first, second) = (PhoneNumberId::parse("phnum_1")?, PhoneNumberId::parse("phnum_2")?);
+/// let any = NumberChoice::any_of([second.clone(), first.clone(), second.clone()]).expect("not empty");
+/// assert_eq!(any.iter().collect::<Vec<_>>(), [&first, &second]);
+/// assert_eq!(any.only(), None);
+/// assert_eq!(NumberChoice::one(first.clone()).only(), Some(&first));
+/// # Ok::<(), partyline_domain::InvalidId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Vec<PhoneNumberId>", into = "Vec<PhoneNumberId>"))]
+pub struct NumberChoice(Arc<[PhoneNumberId]>);
+
+/// No number was named that a call might be placed from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("a call needs at least one number that it may be placed from")]
+pub struct NoNumber;
+
+impl NumberChoice {
+    /// This number and no other.
+    pub fn one(number: PhoneNumberId) -> Self {
+        Self(Arc::from([number]))
+    }
+
+    /// Any of these; `None` where there are none.
+    pub fn any_of(numbers: impl IntoIterator<Item = PhoneNumberId>) -> Option<Self> {
+        let numbers: BTreeSet<PhoneNumberId> = numbers.into_iter().collect();
+        (!numbers.is_empty()).then(|| Self(numbers.into_iter().collect()))
+    }
+
+    /// The numbers.
+    pub fn iter(&self) -> std::slice::Iter<'_, PhoneNumberId> {
+        self.0.iter()
+    }
+
+    /// Whether the call may be placed from this number.
+    pub fn contains(&self, number: &PhoneNumberId) -> bool {
+        self.0.binary_search(number).is_ok()
+    }
+
+    /// The number, where there is no choice.
+    pub fn only(&self) -> Option<&PhoneNumberId> {
+        match &*self.0 {
+            [number] => Some(number),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for NumberChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.iter()).finish()
+    }
+}
+
+impl<'a> IntoIterator for &'a NumberChoice {
+    type Item = &'a PhoneNumberId;
+    type IntoIter = std::slice::Iter<'a, PhoneNumberId>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl TryFrom<Vec<PhoneNumberId>> for NumberChoice {
+    type Error = NoNumber;
+    fn try_from(numbers: Vec<PhoneNumberId>) -> Result<Self, NoNumber> {
+        Self::any_of(numbers).ok_or(NoNumber)
+    }
+}
+
+impl From<NumberChoice> for Vec<PhoneNumberId> {
+    fn from(choice: NumberChoice) -> Self {
+        choice.0.to_vec()
+    }
+}
+
+/// Whether a call goes ahead of others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Priority {
+    /// In its turn.
+    #[default]
+    Normal,
+    /// Counts as if it had been asked for [`crate::LinePolicy::urgent_ahead`] earlier, so that it goes first and yet
+    /// nobody waits for ever.
+    Urgent,
 }
 
 /// What the provider is told beside agent, number and callee.

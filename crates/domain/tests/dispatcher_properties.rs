@@ -19,8 +19,8 @@ use partyline_domain::ports::{
 };
 use partyline_domain::{
     AfterCall, AgentId, AssignmentPolicy, AttemptId, CallId, CallReport, CallRequest, CallerId, ConversationId,
-    FailureKind, Instant, JournalError, LinePolicy, Notice, Now, PhoneNumber, PhoneNumberId, Policies, ProofPolicy,
-    ProviderError, RestoreOutcome, RunId, SideEffect, Timestamp,
+    FailureKind, Instant, JournalError, LinePolicy, Notice, Now, NumberChoice, PhoneNumber, PhoneNumberId, Policies,
+    Priority, ProofPolicy, ProviderError, RestoreOutcome, RunId, SideEffect, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{FileFailurePersistence, RngSeed};
@@ -236,8 +236,10 @@ impl Harness {
         let request = CallRequest {
             id: call.clone(),
             agent: agent(usize::from(choice % 8)),
-            number: number_id(),
+            numbers: NumberChoice::one(number_id()),
             to: PhoneNumber::parse("+12025550123").expect("valid"),
+            priority: Priority::Normal,
+            expires_at: None,
             options: Arc::default(),
             policies: Arc::new(policies),
         };

@@ -12,8 +12,8 @@ use partyline_domain::flow::{
 };
 use partyline_domain::ports::{Change, Entry, Intent, IntentKind, ProviderCallId, Recorded};
 use partyline_domain::{
-    AgentId, AttemptId, CallId, CallOptions, CallRequest, ConversationId, Decimal, FailureKind, Overrides, PhoneNumber,
-    PhoneNumberId, Policies, Timestamp, UserId, VariableName, VariableValue,
+    AgentId, AttemptId, CallId, CallOptions, CallRequest, ConversationId, Decimal, FailureKind, NumberChoice,
+    Overrides, PhoneNumber, PhoneNumberId, Policies, Priority, Timestamp, UserId, VariableName, VariableValue,
 };
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/events-v1.jsonl");
@@ -34,8 +34,10 @@ fn request() -> CallRequest {
     CallRequest {
         id: CallId::parse("call_1").expect("valid"),
         agent: AgentId::parse("agent_1").expect("valid"),
-        number: PhoneNumberId::parse("phnum_1").expect("valid"),
+        numbers: NumberChoice::one(PhoneNumberId::parse("phnum_1").expect("valid")),
         to: PhoneNumber::parse("+12025550123").expect("valid"),
+        priority: Priority::Normal,
+        expires_at: None,
         options: Arc::new(options),
         policies: Arc::new(Policies::default()),
     }
@@ -49,7 +51,11 @@ fn events() -> Vec<CallEvent> {
         CallEvent::CallRequested { request: request() },
         CallEvent::AgentVerified { agent_name: "Restaurant".into(), evidence: Evidence::Fresh },
         CallEvent::VerificationFailed { reason: FailureReason::AgentNotFound, detail: detail() },
-        CallEvent::NumberAssigned { outcome: AssignmentOutcome::Already, evidence: Evidence::Cached },
+        CallEvent::NumberAssigned {
+            number: PhoneNumberId::parse("phnum_1").expect("valid"),
+            outcome: AssignmentOutcome::Already,
+            evidence: Evidence::Cached,
+        },
         CallEvent::AssignmentFailed { reason: FailureReason::Provider(FailureKind::Unavailable), detail: detail() },
         CallEvent::DialIntended { attempt: attempt() },
         CallEvent::DialNotExecuted { attempt: attempt(), kind: FailureKind::RateLimited, detail: detail() },

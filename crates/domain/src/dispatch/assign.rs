@@ -24,7 +24,7 @@ impl Dispatcher {
     }
 
     pub(super) fn desk_of(&mut self, slot: Slot) -> &mut Desk {
-        let number = self.record(slot).request.number.clone();
+        let number = self.record(slot).at.clone();
         self.desk(&number)
     }
 
@@ -41,7 +41,7 @@ impl Dispatcher {
 
     /// Lets a verified call wait for its number.
     pub(super) fn queue(&mut self, slot: Slot, now: Now) {
-        let number = self.record(slot).request.number.clone();
+        let number = self.record(slot).at.clone();
         let record = self.record_mut(slot);
         record.step = Step::Line;
         if !record.announced {
@@ -137,7 +137,8 @@ impl Dispatcher {
         let confirmed_again = matches!(record.state, CallState::Assigned(_)) && outcome != AssignmentOutcome::Assigned;
         if !confirmed_again {
             record.assignment = Some(outcome);
-            self.write(slot, CallEvent::NumberAssigned { outcome, evidence }, now);
+            let number = record.at.clone();
+            self.write(slot, CallEvent::NumberAssigned { number, outcome, evidence }, now);
         }
         if self.record(slot).permit.is_some() {
             self.intend(slot, now);
@@ -145,7 +146,7 @@ impl Dispatcher {
         }
         let record = self.record_mut(slot);
         record.step = Step::Permit;
-        let request = PermitRequest { attempt: record.next_attempt(), number: record.request.number.clone() };
+        let request = PermitRequest { attempt: record.next_attempt(), number: record.at.clone() };
         self.outbox.push(Effect::AskPermit(slot, request));
     }
 
@@ -292,7 +293,7 @@ impl Dispatcher {
         let Some(delay) = delay.filter(|_| error.side_effect() == SideEffect::Possible) else { return false };
         let at = now.monotonic.after(delay);
         record.step = Step::Retry(at);
-        let (call, number) = (record.request.id.clone(), record.request.number.clone());
+        let (call, number) = (record.request.id.clone(), record.at.clone());
         self.desk(&number).in_flight.remove(&slot);
         let detail = error.detail().to_owned();
         self.outbox.push(Effect::Tell(Notice::AssignRetryScheduled { call, after: delay, detail }));

@@ -22,7 +22,7 @@ impl Dispatcher {
             return;
         }
         let record = self.record(slot);
-        let line = self.desks.get(&record.request.number).map(|desk| &desk.line);
+        let line = self.desks.get(&record.at).map(|desk| &desk.line);
         if line.is_some_and(|line| line.still_admits(&record.want(), now.monotonic, &self.policy)) {
             self.intend(slot, now);
         } else {
@@ -41,12 +41,12 @@ impl Dispatcher {
         let intent = Intent {
             attempt: attempt.clone(),
             kind: IntentKind::Dial(record.request.id.clone()),
-            number: record.request.number.clone(),
+            number: record.at.clone(),
             agent: Some(record.request.agent.clone()),
             epoch: 0,
             send_by: now.wall.after(record.request.policies.dial.send_within),
         };
-        let (number, agent) = (record.request.number.clone(), record.request.agent.clone());
+        let (number, agent) = (record.at.clone(), record.request.agent.clone());
         self.desk(&number).line.pin(attempt.clone(), agent);
         self.write(slot, CallEvent::DialIntended { attempt }, now);
         self.intend_dial(slot, intent);
@@ -56,7 +56,7 @@ impl Dispatcher {
     pub(super) fn send_dial(&mut self, slot: Slot, now: Now) {
         let Some(record) = self.calls.get(&slot) else { return };
         let Step::Intent(attempt, decided) = record.step.clone() else { return };
-        let line = self.desks.get(&record.request.number).map(|desk| &desk.line);
+        let line = self.desks.get(&record.at).map(|desk| &desk.line);
         if !line.is_some_and(|line| line.still_admits(&record.want(), now.monotonic, &self.policy)) {
             self.assignment_lost(slot, &attempt, now);
             return;
@@ -66,12 +66,12 @@ impl Dispatcher {
         record.step = Step::Answer(Sent { attempt: attempt.clone(), at: now.monotonic, not_after, wall: now.wall });
         let record = self.record(slot);
         let request = &record.request;
-        let line = self.desks.get(&request.number).map(|desk| &desk.line);
+        let line = self.desks.get(&record.at).map(|desk| &desk.line);
         let provider = line.and_then(|line| line.number()).map(|number| number.provider.clone());
         let dial = DialRequest {
             attempt,
             agent: request.agent.clone(),
-            number: request.number.clone(),
+            number: record.at.clone(),
             provider: provider.unwrap_or_else(|| NumberProvider::Other("unknown".into())),
             to: request.to,
             options: request.options.clone(),
@@ -196,7 +196,7 @@ impl Dispatcher {
     /// looked up until it is found or the window ends. It is never sent again.
     pub(super) fn doubt(&mut self, slot: Slot, sent: Sent, cause: DoubtCause, detail: String, now: Now) {
         let held_until = sent.at.max(sent.not_after).after(self.policy.lateness);
-        let number = self.record(slot).request.number.clone();
+        let number = self.record(slot).at.clone();
         let desk = self.desk(&number);
         desk.in_flight.remove(&slot);
         desk.line.unpin(&sent.attempt, Some(held_until));
@@ -309,7 +309,7 @@ impl Dispatcher {
     /// The dial can no longer take effect, or will have settled after the call's `settle_after_post`.
     pub(super) fn dial_resolved(&mut self, slot: Slot, attempt: &AttemptId, now: Now) {
         let record = self.record(slot);
-        let (number, until) = (record.request.number.clone(), record.settle_until(now.monotonic));
+        let (number, until) = (record.at.clone(), record.settle_until(now.monotonic));
         let desk = self.desk(&number);
         desk.in_flight.remove(&slot);
         desk.line.unpin(attempt, until);

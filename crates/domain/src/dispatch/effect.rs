@@ -1,11 +1,14 @@
 //! What goes into the dispatcher and what comes out.
 
+use std::collections::BTreeMap;
+
 use crate::error::{JournalError, ProviderError};
 use crate::ids::{AgentId, AttemptId, CallId, ConversationId, PhoneNumberId};
 use crate::notice::Notice;
 use crate::phone::PhoneNumber;
 use crate::ports::{
-    AgentProfile, AssignNumber, Conversation, DialAnswer, DialRequest, Entry, Number, Permit, PermitRequest,
+    AgentProfile, AssignNumber, Conversation, ConversationSummary, DialAnswer, DialRequest, Entry, Number, Permit,
+    PermitRequest,
 };
 use crate::request::CallRequest;
 use crate::time::{Instant, Timestamp};
@@ -29,6 +32,8 @@ pub enum Input {
     KnowNumber(Number, Instant),
     /// A call is taken back, if it is not dialled.
     Cancel(CallId),
+    /// Nothing more is to be dialled; open dials are waited for.
+    ShutDown,
     /// Nothing more is to be dialled; open dials are dropped and looked up.
     Interrupt,
     /// Everything ends now; what is in doubt ends as unknown.
@@ -41,6 +46,16 @@ pub enum Input {
     Permitted(Slot, Permit),
     /// An agent was asked about.
     AgentAnswered(AgentId, Result<Option<AgentProfile>, ProviderError>),
+    /// Several agents were asked about; those the provider does not know are absent.
+    AgentsAnswered(Vec<AgentId>, Result<BTreeMap<AgentId, AgentProfile>, ProviderError>),
+    /// All numbers were read.
+    NumbersListed(Result<Vec<Number>, ProviderError>),
+    /// The conversation list was read.
+    Surveyed(Result<Vec<ConversationSummary>, ProviderError>),
+    /// A conversation has ended.
+    ConversationEnded(ConversationId),
+    /// A number that was stopped may be used again.
+    Trust(PhoneNumberId),
     /// A number was read.
     NumberAnswered(PhoneNumberId, Result<Option<Number>, ProviderError>),
     /// A change of a number was answered.
@@ -68,6 +83,16 @@ pub enum Effect {
     ReturnPermit(Permit),
     /// Ask about an agent; answer with [`Input::AgentAnswered`].
     VerifyAgent(AgentId),
+    /// Ask about several agents at once, at most [`PAGE_SIZE_MAX`](crate::ports::PAGE_SIZE_MAX); answer with
+    /// [`Input::AgentsAnswered`].
+    VerifyAgents(Vec<AgentId>),
+    /// Read all numbers; answer with [`Input::NumbersListed`].
+    ListNumbers,
+    /// Read the conversations that began at or after this, page by page; answer with [`Input::Surveyed`].
+    Survey {
+        /// By our wall clock, with a margin for clocks that differ.
+        started_after: Timestamp,
+    },
     /// Read a number; answer with [`Input::NumberAnswered`].
     ReadNumber(PhoneNumberId),
     /// Change a number; answer with [`Input::AssignAnswered`].

@@ -50,14 +50,16 @@ pub use proof::compare;
 ///
 /// ```
 /// use partyline_domain::dispatch::{Dispatcher, Effect, Input};
-/// use partyline_domain::{AgentId, CallId, CallRequest, LinePolicy, Now, PhoneNumber, PhoneNumberId, RunId};
+/// use partyline_domain::{AgentId, CallId, CallRequest, LinePolicy, Now, NumberChoice, PhoneNumber, PhoneNumberId, RunId};
 ///
 /// let mut dispatcher = Dispatcher::new(RunId::parse("run_1")?, LinePolicy::default());
 /// let request = CallRequest {
 ///     id: CallId::parse("call_1")?,
 ///     agent: AgentId::parse("agent_restaurant")?,
-///     number: PhoneNumberId::parse("phnum_1")?,
+///     numbers: NumberChoice::one(PhoneNumberId::parse("phnum_1")?),
 ///     to: PhoneNumber::parse("+12025550123")?,
+///     priority: Default::default(),
+///     expires_at: None,
 ///     options: Default::default(),
 ///     policies: Default::default(),
 /// };
@@ -134,12 +136,18 @@ impl Dispatcher {
             Input::KnowAgent(profile, sent) => self.agents.know(profile, sent),
             Input::KnowNumber(number, sent) => self.desk(&number.id.clone()).line.know(number, sent),
             Input::Cancel(call) => self.cancel(&call, now),
+            Input::ShutDown => self.shut_down(now),
             Input::Interrupt => self.interrupt(now),
             Input::Abandon => self.abandon(now),
             Input::Wake => {}
             Input::Committed(ticket, answer) => self.committed(ticket, answer, now),
             Input::Permitted(slot, permit) => self.permitted(slot, permit, now),
             Input::AgentAnswered(agent, answer) => self.agent_answered(&agent, &answer, now),
+            Input::AgentsAnswered(..)
+            | Input::NumbersListed(_)
+            | Input::Surveyed(_)
+            | Input::ConversationEnded(_)
+            | Input::Trust(_) => {}
             Input::NumberAnswered(number, answer) => self.number_answered(&number, answer, now),
             Input::AssignAnswered(number, attempt, answer) => self.assign_answered(&number, &attempt, answer, now),
             Input::DialAnswered(slot, attempt, answer) => self.dial_answered(slot, &attempt, answer, now),
@@ -180,13 +188,14 @@ impl Dispatcher {
     }
 
     fn submit(&mut self, request: CallRequest, now: Now) {
-        let (call, agent, number) = (request.id.clone(), request.agent.clone(), request.number.clone());
+        let (call, agent) = (request.id.clone(), request.agent.clone());
         let btree_map::Entry::Vacant(place) = self.slots.entry(call.clone()) else { return };
         self.arrivals += 1;
         let slot = Slot(self.arrivals);
         place.insert(slot);
         self.calls.insert(slot, Box::new(Record::new(request.clone(), now.monotonic)));
         self.append(slot, CallEvent::CallRequested { request }, now);
+        let number = self.record(slot).at.clone();
         self.join(slot, &number);
         if self.stopping != Stopping::No {
             self.withdraw_for_stop(slot, now);

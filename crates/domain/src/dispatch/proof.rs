@@ -5,20 +5,20 @@ use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::record::{Proving, Step};
 use crate::error::ProviderError;
 use crate::flow::{CallEvent, CallState, Proof};
-use crate::ids::{AgentId, ConversationId};
+use crate::ids::{AgentId, ConversationId, PhoneNumberId};
 use crate::notice::Notice;
 use crate::policy::ProofPolicy;
 use crate::ports::Conversation;
 use crate::request::CallRequest;
 use crate::time::Now;
 
-/// What the provider's record says about a call.
-pub fn compare(record: &Conversation, request: &CallRequest) -> Proof {
+/// What the provider's record says about a call that was placed from `from`.
+pub fn compare(record: &Conversation, request: &CallRequest, from: &PhoneNumberId) -> Proof {
     let phone_call = record.phone_call.as_ref();
     let number = phone_call.and_then(|call| call.number.as_ref());
     let callee = phone_call.and_then(|call| call.external_number.as_ref()).and_then(|callee| callee.is(&request.to));
     let other_agent = (record.agent != request.agent).then(|| record.agent.clone());
-    let other_number = number.filter(|number| **number != request.number).cloned();
+    let other_number = number.filter(|number| *number != from).cloned();
     let other_callee = callee == Some(false);
     if other_agent.is_some() || other_number.is_some() || other_callee {
         return Proof::Mismatch { agent: other_agent, number: other_number, callee: other_callee };
@@ -37,7 +37,7 @@ impl Dispatcher {
         record.step = Step::Proof(Proving { since: now.monotonic, done: 0, due: None, best: Proof::Absent });
         match known {
             Some(known) => {
-                let proof = compare(known, &record.request);
+                let proof = compare(known, &record.request, &record.at);
                 self.proof_read(slot, proof, now);
             }
             None => self.outbox.push(Effect::ReadConversation(slot, conversation)),
@@ -62,7 +62,7 @@ impl Dispatcher {
     ) {
         let Some(record) = self.calls.get(&slot) else { return };
         let proof = match answer {
-            Ok(Some(conversation)) => compare(&conversation, &record.request),
+            Ok(Some(conversation)) => compare(&conversation, &record.request, &record.at),
             Ok(None) => Proof::Absent,
             Err(error) => {
                 let (call, detail) = (record.request.id.clone(), error.detail().to_owned());
@@ -104,8 +104,8 @@ impl Dispatcher {
 
     /// The provider's record contradicts the call: its number is not used again before it has been read.
     fn quarantine(&mut self, slot: Slot, seen: Option<AgentId>, now: Now) {
-        let request = &self.record(slot).request;
-        let (call, number) = (request.id.clone(), request.number.clone());
+        let record = self.record(slot);
+        let (call, number) = (record.request.id.clone(), record.at.clone());
         self.desk(&number).line.quarantine(now.monotonic);
         self.outbox.push(Effect::Tell(Notice::NumberQuarantined { call, number: number.clone(), seen }));
         self.dirty.insert(number);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::flow::{AssignmentOutcome, CallState, FailureReason, Proof};
-use crate::ids::AttemptId;
+use crate::ids::{AttemptId, PhoneNumberId};
 use crate::line::Want;
 use crate::notice::{CallReport, RestoreOutcome};
 use crate::policy::AfterCall;
@@ -22,6 +22,8 @@ pub(super) struct Record {
     pub(super) ended_at: Option<Instant>,
     pub(super) agent_name: Option<String>,
     pub(super) number: Option<Number>,
+    /// The number whose turn it takes; the only one, or else the first until that is decided.
+    pub(super) at: PhoneNumberId,
     pub(super) assignment: Option<AssignmentOutcome>,
     pub(super) blocked: Option<(FailureReason, String)>,
     pub(super) announced: bool,
@@ -133,8 +135,10 @@ pub(super) struct Proving {
 
 impl Record {
     pub(super) fn new(request: CallRequest, now: Instant) -> Self {
+        let at = request.numbers.iter().next().expect("a choice is never empty").clone();
         Self {
             request,
+            at,
             state: CallState::requested(),
             version: 0,
             step: Step::Verification,
@@ -185,7 +189,9 @@ impl Record {
 
     pub(super) fn report(self) -> CallReport {
         let elapsed = self.ended_at.map_or(Duration::ZERO, |at| at.since(self.since));
+        let decided = self.number.is_some() || self.request.numbers.only().is_some();
         CallReport {
+            from: decided.then_some(self.at),
             request: self.request,
             state: self.state,
             agent_name: self.agent_name,

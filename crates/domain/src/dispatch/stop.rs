@@ -51,6 +51,15 @@ impl Dispatcher {
         self.end(slot, now);
     }
 
+    pub(super) fn shut_down(&mut self, now: Now) {
+        if self.stopping == Stopping::No {
+            self.stopping = Stopping::Interrupted;
+        }
+        for slot in self.all_calls() {
+            self.withdraw_for_stop(slot, now);
+        }
+    }
+
     pub(super) fn interrupt(&mut self, now: Now) {
         if self.stopping == Stopping::No {
             self.stopping = Stopping::Interrupted;

@@ -15,6 +15,7 @@ use crate::ports::{
     AssignedAgent, Change, Conversation, ConversationPhoneCall, ConversationStatus, DialAccepted, DialAnswer,
     DialRefused, Number, NumberProvider, Permit,
 };
+use crate::request::{NumberChoice, Priority};
 use crate::time::Timestamp;
 use crate::{FailureKind, JournalError, SideEffect};
 
@@ -49,8 +50,10 @@ fn request(call: &str, of: &str, policies: Policies) -> CallRequest {
     CallRequest {
         id: CallId::parse(call).expect("valid"),
         agent: agent(of),
-        number: number_id(),
+        numbers: NumberChoice::one(number_id()),
         to: PhoneNumber::parse("+12025550123").expect("valid"),
+        priority: Priority::Normal,
+        expires_at: None,
         options: Arc::default(),
         policies: Arc::new(policies),
     }

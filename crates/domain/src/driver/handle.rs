@@ -7,7 +7,7 @@ use futures_channel::{mpsc, oneshot};
 
 use crate::driver::Known;
 use crate::error::JournalError;
-use crate::ids::CallId;
+use crate::ids::{CallId, ConversationId, PhoneNumberId};
 use crate::notice::CallReport;
 use crate::ports::{AgentProfile, Journal, Number, Recorded};
 use crate::request::CallRequest;
@@ -19,8 +19,11 @@ pub(super) enum Command {
     KnowAgent(AgentProfile, Instant),
     KnowNumber(Number, Instant),
     Cancel(CallId),
+    ShutDown,
     Interrupt,
     Abandon,
+    Trust(PhoneNumberId),
+    Ended(ConversationId),
 }
 
 /// Feeds a driver. Clones feed the same one; the driver ends when all of them are gone.
@@ -112,6 +115,22 @@ impl Handle {
     /// Takes a call back if its dial has not been sent.
     pub fn cancel(&self, call: &CallId) {
         self.send(Command::Cancel(call.clone()));
+    }
+
+    /// Stops starting: calls that are not dialled are withdrawn, and those that are go on to their ends.
+    pub fn shut_down(&self) {
+        self.send(Command::ShutDown);
+    }
+
+    /// Uses a number again that was stopped ([`crate::Notice::NumberStopped`]).
+    pub fn trust(&self, number: &PhoneNumberId) {
+        self.send(Command::Trust(number.clone()));
+    }
+
+    /// Tells that a conversation has ended, which frees its place among the live calls. What the driver has not
+    /// heard of is ignored.
+    pub fn ended(&self, conversation: &ConversationId) {
+        self.send(Command::Ended(conversation.clone()));
     }
 
     /// Stops dialling: calls that are not dialled are withdrawn; open dials are dropped and so in doubt, and

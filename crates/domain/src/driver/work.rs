@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use crate::dispatch::{Input, LookUp, Slot};
 use crate::driver::{Ports, look_up as search};
 use crate::ids::{AgentId, ConversationId, PhoneNumberId};
-use crate::ports::{AssignNumber, DialRequest, Permit, PermitRequest};
+use crate::ports::{AssignNumber, ConversationQuery, DialRequest, PAGE_SIZE_MAX, PageRequest, Permit, PermitRequest};
+use crate::time::Timestamp;
 
 /// Work under way.
 pub(super) struct Work {
@@ -71,6 +72,44 @@ pub(super) fn verify_agent(ports: &Ports, agent: AgentId) -> Work {
     work(async move {
         let answer = provider.agent(&agent).await;
         Input::AgentAnswered(agent, answer)
+    })
+}
+
+pub(super) fn verify_agents(ports: &Ports, agents: Vec<AgentId>) -> Work {
+    let provider = ports.provider.clone();
+    work(async move {
+        let answer = provider.summaries(&agents).await;
+        Input::AgentsAnswered(agents, answer)
+    })
+}
+
+pub(super) fn list_numbers(ports: &Ports) -> Work {
+    let provider = ports.provider.clone();
+    work(async move { Input::NumbersListed(provider.numbers().await) })
+}
+
+/// The most pages that one survey reads.
+const SURVEY_PAGES_MAX: u32 = 50;
+
+pub(super) fn survey(ports: &Ports, started_after: Timestamp) -> Work {
+    let provider = ports.provider.clone();
+    work(async move {
+        let page = PageRequest { size: Some(PAGE_SIZE_MAX), ..PageRequest::default() };
+        let mut query = ConversationQuery { started_after: Some(started_after), page, ..ConversationQuery::default() };
+        let mut seen = Vec::new();
+        for _ in 0..SURVEY_PAGES_MAX {
+            match provider.conversations(&query).await {
+                Ok(page) => {
+                    seen.extend(page.items);
+                    query.page.cursor = page.next;
+                }
+                Err(error) => return Input::Surveyed(Err(error)),
+            }
+            if query.page.cursor.is_none() {
+                break;
+            }
+        }
+        Input::Surveyed(Ok(seen))
     })
 }
 

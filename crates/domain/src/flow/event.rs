@@ -115,6 +115,16 @@ pub enum WithdrawReason {
     Journal,
     /// The journal has events of this call that are not ours: another process has it, and may dial it.
     Superseded,
+    /// It was not dialled by the time it was wanted.
+    Expired,
+    /// Its agent kept failing.
+    AgentFailing,
+    /// The numbers it may be placed from kept failing.
+    NumberFailing,
+    /// The numbers it may be placed from are stopped.
+    NumberStopped,
+    /// The account cannot dial: the key is refused, or its quota is used up.
+    Account(FailureKind),
 }
 
 /// What happened to a call.
@@ -144,6 +154,8 @@ pub enum CallEvent {
     },
     /// The number has its agent, or need not. Happens again where the assignment had to be renewed before a dial.
     NumberAssigned {
+        /// The number.
+        number: PhoneNumberId,
         /// What was done.
         outcome: AssignmentOutcome,
         /// Whether this was asked now.
@@ -208,6 +220,14 @@ pub enum CallEvent {
         /// How it was learned.
         found_by: FoundBy,
     },
+    /// The look-ups ended, the dial was not found and can no longer take effect; as the call's policy says in so
+    /// many words, another may follow.
+    DialGivenUp {
+        /// The dial.
+        attempt: AttemptId,
+        /// How many look-ups there were, and what came of them, for people.
+        detail: String,
+    },
     /// The look-ups ended, and the dial was not found.
     LookUpsEnded {
         /// The dial.
@@ -244,6 +264,7 @@ impl CallEvent {
             Self::DialFailed { .. } => "DialFailed",
             Self::DialDoubted { .. } => "DialDoubted",
             Self::CallInitiated { .. } => "CallInitiated",
+            Self::DialGivenUp { .. } => "DialGivenUp",
             Self::LookUpsEnded { .. } => "LookUpsEnded",
             Self::CallWithdrawn { .. } => "CallWithdrawn",
             Self::ProofRead { .. } => "ProofRead",

@@ -78,6 +78,15 @@ pub enum FailureReason {
     Cancelled,
     /// The dispatcher was shut down before the call was dialled.
     ShutDown,
+    /// The call was not dialled by the time it was wanted.
+    Expired,
+    /// The agent kept failing, and no more of its calls are tried for now.
+    AgentFailing,
+    /// Every number that the call may be placed from kept failing, and is left alone for now.
+    NumberFailing,
+    /// Every number that the call may be placed from is stopped: somebody else is changing it, or other agents than
+    /// the calls' spoke. It is used again when an operator says so.
+    NumberStopped,
     /// The dial may have been executed, and the look-ups ended without finding it.
     OutcomeUnknown,
 }
@@ -97,6 +106,10 @@ impl FailureReason {
             Self::Superseded => "superseded",
             Self::Cancelled => "cancelled",
             Self::ShutDown => "shut_down",
+            Self::Expired => "expired",
+            Self::AgentFailing => "agent_failing",
+            Self::NumberFailing => "number_failing",
+            Self::NumberStopped => "number_stopped",
             Self::OutcomeUnknown => "outcome_unknown",
         }
     }

@@ -5,7 +5,7 @@
 
 use crate::flow::event::{AssignmentOutcome, DoubtCause, FoundBy, Proof};
 use crate::flow::failure::{Dialed, Failure, FailureReason, Stage};
-use crate::ids::{AttemptId, ConversationId};
+use crate::ids::{AttemptId, ConversationId, PhoneNumberId};
 use crate::ports::ProviderCallId;
 
 /// Where a call is.
@@ -34,6 +34,7 @@ pub struct Verified(());
 /// See [`CallState::Assigned`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Assigned {
+    number: PhoneNumberId,
     outcome: AssignmentOutcome,
     dial: Dial,
 }
@@ -52,6 +53,7 @@ pub enum Dial {
 /// See [`CallState::Initiated`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Initiated {
+    number: PhoneNumberId,
     outcome: AssignmentOutcome,
     conversation: ConversationId,
     provider_call_id: Option<ProviderCallId>,
@@ -63,9 +65,17 @@ pub struct Initiated {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Failed {
     failure: Failure,
-    // Set where the outcome is unknown: the dial that may still be found, and what the assign step did.
-    open: Option<(AttemptId, AssignmentOutcome)>,
+    // Set where the outcome is unknown.
+    open: Option<Open>,
     conversation: Option<ConversationId>,
+}
+
+/// A dial that may still be found, and what the assign step did.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Open {
+    pub(super) attempt: AttemptId,
+    number: PhoneNumberId,
+    outcome: AssignmentOutcome,
 }
 
 /// What a dial's conversation is known by.
@@ -96,8 +106,8 @@ impl Requested {
 }
 
 impl Verified {
-    pub(super) fn assign(self, outcome: AssignmentOutcome) -> Assigned {
-        Assigned { outcome, dial: Dial::NotSent }
+    pub(super) fn assign(self, number: PhoneNumberId, outcome: AssignmentOutcome) -> Assigned {
+        Assigned { number, outcome, dial: Dial::NotSent }
     }
 
     pub(super) fn fail(self, reason: FailureReason, detail: &str) -> Failed {
@@ -106,6 +116,11 @@ impl Verified {
 }
 
 impl Assigned {
+    /// The number it is placed from.
+    pub fn number(&self) -> &PhoneNumberId {
+        &self.number
+    }
+
     /// What the assign step did.
     pub fn outcome(&self) -> AssignmentOutcome {
         self.outcome
@@ -120,8 +135,8 @@ impl Assigned {
         Self { dial, ..self }
     }
 
-    pub(super) fn reassign(self, outcome: AssignmentOutcome) -> Self {
-        Self { outcome, ..self }
+    pub(super) fn reassign(self, number: PhoneNumberId, outcome: AssignmentOutcome) -> Self {
+        Self { number, outcome, ..self }
     }
 
     pub(super) fn lose(self, reason: FailureReason, detail: &str) -> Failed {
@@ -129,7 +144,7 @@ impl Assigned {
     }
 
     pub(super) fn initiate(self, found: Found) -> Initiated {
-        initiated(self.outcome, found)
+        initiated(self.number, self.outcome, found)
     }
 
     pub(super) fn fail(self, reason: FailureReason, detail: &str) -> Failed {
@@ -147,16 +162,22 @@ impl Assigned {
     pub(super) fn give_up(self, attempt: AttemptId, detail: &str) -> Failed {
         let mut failed = failed(Stage::Initiate, FailureReason::OutcomeUnknown, detail);
         failed.failure.dialed = Dialed::Unknown;
-        Failed { open: Some((attempt, self.outcome)), ..failed }
+        let open = Open { attempt, number: self.number, outcome: self.outcome };
+        Failed { open: Some(open), ..failed }
     }
 }
 
-fn initiated(outcome: AssignmentOutcome, found: Found) -> Initiated {
+fn initiated(number: PhoneNumberId, outcome: AssignmentOutcome, found: Found) -> Initiated {
     let Found { conversation, provider_call_id, by } = found;
-    Initiated { outcome, conversation, provider_call_id, found_by: by, proof: None }
+    Initiated { number, outcome, conversation, provider_call_id, found_by: by, proof: None }
 }
 
 impl Initiated {
+    /// The number it was placed from.
+    pub fn number(&self) -> &PhoneNumberId {
+        &self.number
+    }
+
     /// What the assign step did.
     pub fn outcome(&self) -> AssignmentOutcome {
         self.outcome
@@ -200,14 +221,14 @@ impl Failed {
 
     /// The dial whose outcome is unknown: the call may still turn out to be initiated.
     pub fn open_attempt(&self) -> Option<&AttemptId> {
-        self.open.as_ref().map(|(attempt, _)| attempt)
+        self.open.as_ref().map(|open| &open.attempt)
     }
 
-    pub(super) fn find(self, outcome: AssignmentOutcome, found: Found) -> Initiated {
-        initiated(outcome, found)
+    pub(super) fn find(self, open: Open, found: Found) -> Initiated {
+        initiated(open.number, open.outcome, found)
     }
 
-    pub(super) fn open(&self) -> Option<&(AttemptId, AssignmentOutcome)> {
+    pub(super) fn open(&self) -> Option<&Open> {
         self.open.as_ref()
     }
 }

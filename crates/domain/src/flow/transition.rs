@@ -47,7 +47,9 @@ impl CallState {
             (Self::Requested(call), E::VerificationFailed { reason, detail }) => {
                 Self::Failed(call.fail(reason.clone(), detail))
             }
-            (Self::Verified(call), E::NumberAssigned { outcome, .. }) => Self::Assigned(call.assign(*outcome)),
+            (Self::Verified(call), E::NumberAssigned { number, outcome, .. }) => {
+                Self::Assigned(call.assign(number.clone(), *outcome))
+            }
             (Self::Verified(call), E::AssignmentFailed { reason, detail }) => {
                 Self::Failed(call.fail(reason.clone(), detail))
             }
@@ -66,11 +68,16 @@ impl CallState {
                     (Dial::NotSent, E::CallWithdrawn { reason, detail }) => {
                         Self::Failed(call.fail(withdrawn(*reason), detail))
                     }
-                    (Dial::NotSent, E::NumberAssigned { outcome, .. }) => Self::Assigned(call.reassign(*outcome)),
+                    (Dial::NotSent, E::NumberAssigned { number, outcome, .. }) => {
+                        Self::Assigned(call.reassign(number.clone(), *outcome))
+                    }
                     (Dial::NotSent, E::AssignmentFailed { reason, detail }) => {
                         Self::Failed(call.lose(reason.clone(), detail))
                     }
                     (Dial::Sent(sent), event) if Some(&sent) == attempt_of(event) => answered(call, event, illegal)?,
+                    (Dial::InDoubt(sent, _), E::DialGivenUp { attempt, .. }) if sent == *attempt => {
+                        Self::Assigned(call.with_dial(Dial::NotSent))
+                    }
                     (Dial::InDoubt(sent, _), E::LookUpsEnded { attempt, detail }) if sent == *attempt => {
                         Self::Failed(call.give_up(attempt.clone(), detail))
                     }
@@ -81,8 +88,8 @@ impl CallState {
                 }
             }
             (Self::Failed(call), event) => match (call.open().cloned(), found(event, FoundBy::LookUp)) {
-                (Some((open, outcome)), Some(found)) if Some(&open) == attempt_of(event) => {
-                    Self::Initiated(call.find(outcome, found))
+                (Some(open), Some(found)) if Some(&open.attempt) == attempt_of(event) => {
+                    Self::Initiated(call.find(open, found))
                 }
                 _ => return Err(illegal),
             },
@@ -116,6 +123,7 @@ fn answered(
         | E::AssignmentFailed { .. }
         | E::DialIntended { .. }
         | E::CallInitiated { .. }
+        | E::DialGivenUp { .. }
         | E::LookUpsEnded { .. }
         | E::CallWithdrawn { .. }
         | E::ProofRead { .. } => return Err(illegal),
@@ -128,6 +136,11 @@ fn withdrawn(reason: WithdrawReason) -> FailureReason {
         WithdrawReason::ShutDown => FailureReason::ShutDown,
         WithdrawReason::Journal => FailureReason::Journal,
         WithdrawReason::Superseded => FailureReason::Superseded,
+        WithdrawReason::Expired => FailureReason::Expired,
+        WithdrawReason::AgentFailing => FailureReason::AgentFailing,
+        WithdrawReason::NumberFailing => FailureReason::NumberFailing,
+        WithdrawReason::NumberStopped => FailureReason::NumberStopped,
+        WithdrawReason::Account(kind) => FailureReason::Provider(kind),
     }
 }
 
@@ -145,6 +158,7 @@ fn attempt_of(event: &CallEvent) -> Option<&AttemptId> {
         | CallEvent::DialFailed { attempt, .. }
         | CallEvent::DialDoubted { attempt, .. }
         | CallEvent::CallInitiated { attempt, .. }
+        | CallEvent::DialGivenUp { attempt, .. }
         | CallEvent::LookUpsEnded { attempt, .. } => Some(attempt),
         CallEvent::CallRequested { .. }
         | CallEvent::AgentVerified { .. }

@@ -11,8 +11,8 @@ use partyline_domain::flow::{
 use partyline_domain::ports::{Change, Entry, Intent, IntentKind, ProviderCallId, Recorded};
 use partyline_domain::{
     AfterCall, AgentId, AssignmentPolicy, AttemptId, CallId, CallOptions, CallRequest, ConversationId, Decimal,
-    FailureKind, Overrides, PhoneNumber, PhoneNumberId, Policies, ProofPolicy, RingingTimeout, Timestamp, UserId,
-    VariableName, VariableValue,
+    FailureKind, NumberChoice, Overrides, PhoneNumber, PhoneNumberId, Policies, Priority, ProofPolicy, RingingTimeout,
+    Timestamp, UserId, VariableName, VariableValue,
 };
 
 pub(super) fn call(name: &str) -> CallId {
@@ -95,8 +95,10 @@ fn request() -> CallRequest {
     CallRequest {
         id: call("call_1"),
         agent: agent("agent_1"),
-        number: number("phnum_1"),
+        numbers: NumberChoice::one(number("phnum_1")),
         to: PhoneNumber::parse("+12025550123").expect("a number"),
+        priority: Priority::Normal,
+        expires_at: None,
         options: Arc::new(options),
         policies: Arc::new(policies),
     }
@@ -109,7 +111,7 @@ pub(super) fn stories() -> Vec<Vec<CallEvent>> {
     let requested = || CallEvent::CallRequested { request: request() };
     let verified = || CallEvent::AgentVerified { agent_name: "Hôtel".into(), evidence: Evidence::Fresh };
     let outcome = AssignmentOutcome::Assigned;
-    let assigned = || CallEvent::NumberAssigned { outcome, evidence: Evidence::Cached };
+    let assigned = || CallEvent::NumberAssigned { number: number("phnum_1"), outcome, evidence: Evidence::Cached };
     let dial = |name| CallEvent::DialIntended { attempt: attempt(name) };
     let not_executed =
         CallEvent::DialNotExecuted { attempt: attempt("1"), kind: FailureKind::RateLimited, detail: detail() };

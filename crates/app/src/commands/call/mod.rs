@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use partyline_domain::ports::Ids as _;
 use partyline_domain::{
-    AfterCall, CallId, CallReport, CallRequest, Driver, Known, LinePolicy, Notice, Observer, PhoneNumber,
+    AfterCall, CallId, CallReport, CallRequest, Driver, Known, LinePolicy, Notice, NumberChoice, Observer, PhoneNumber,
+    Priority,
 };
 
 use crate::cli::CallArgs;
@@ -122,8 +123,10 @@ async fn place(
     let request = CallRequest {
         id: early.call.clone().unwrap_or_else(|| world.ids().call_id()),
         agent: found.agent,
-        number: found.number,
+        numbers: NumberChoice::one(found.number),
         to: inputs.to,
+        priority: Priority::Normal,
+        expires_at: None,
         options: inputs.options(&choices),
         policies: Arc::new(choices.policies()),
     };

@@ -2,7 +2,7 @@
 
 use partyline_domain::flow::{AssignmentOutcome, CallState, Dialed, Proof, Stage};
 use partyline_domain::ports::{Number, ProviderCallId};
-use partyline_domain::{AgentId, CallId, CallReport, ConversationId, PhoneNumber, RestoreOutcome};
+use partyline_domain::{AgentId, CallId, CallReport, ConversationId, PhoneNumber, PhoneNumberId, RestoreOutcome};
 use serde::Serialize;
 
 use super::verdict;
@@ -89,7 +89,10 @@ impl CallOutput {
             CallState::Requested(_) | CallState::Verified(_) | CallState::Assigned(_) | CallState::Initiated(_) => None,
         };
         let read = report.number.as_ref().map(NumberOutput::of);
-        let number = NumberOutput { phone_number_id: Some(request.number.to_string()), ..NumberOutput::default() };
+        let number = NumberOutput {
+            phone_number_id: report.from.as_ref().map(PhoneNumberId::to_string),
+            ..NumberOutput::default()
+        };
         Self {
             call_id: Some(request.id.to_string()),
             state: if failed.is_some() { "failed" } else { "initiated" },
@@ -166,7 +169,7 @@ impl RestoreOutput {
 pub(super) fn closing_line(report: &CallReport, sums: Sums) -> String {
     let conversation = conversation(report).map_or("unknown", ConversationId::as_str);
     let agent = report.agent_name.as_deref().unwrap_or(report.request.agent.as_str());
-    let from = report.number.as_ref().map_or(report.request.number.as_str(), |number| number.caller_id.expose());
+    let from = report.number.as_ref().map_or(verdict::number_of(report), |number| number.caller_id.expose());
     let restore = verdict::not_restored(report).map(|(to, _)| {
         format!("; the number was NOT given back: it should be answered by {}", to.map_or("nobody", AgentId::as_str))
     });

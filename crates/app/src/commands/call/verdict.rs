@@ -1,7 +1,7 @@
 //! What a report means for a person: the error, if it is one, and what to do next.
 
 use partyline_domain::flow::{CallState, Failed, Failure, FailureReason, Proof, Stage};
-use partyline_domain::{AgentId, AssignmentPolicy, AttemptId, CallReport, RestoreOutcome};
+use partyline_domain::{AgentId, AssignmentPolicy, AttemptId, CallReport, PhoneNumberId, RestoreOutcome};
 
 use crate::errors::{AppError, rang, reason_word, remedy};
 use crate::exit::{Exit, is_unproven};
@@ -43,7 +43,7 @@ pub(super) async fn error(
                 error = resolver.unknown_agent_listed(agent) => error,
             },
             FailureReason::NumberNotFound => {
-                let number = report.request.number.as_str();
+                let number = number_of(report);
                 tokio::select! {
                     biased;
                     () = interrupted => resolver.unknown_number(number, &[]),
@@ -73,7 +73,7 @@ pub(super) fn warnings(report: &CallReport) -> Vec<String> {
     let incomplete = is_unproven(report) && is_incomplete(report);
     let proof = incomplete.then(|| "the record names the agent, but not yet number and callee".to_owned());
     let restore = not_restored(report).map(|(to, why)| {
-        let number = &report.request.number;
+        let number = number_of(report);
         let (who, command) = match to {
             Some(agent) => (agent.as_str(), format!("assign {number} {agent}")),
             None => ("nobody", format!("release {number}")),
@@ -84,6 +84,11 @@ pub(super) fn warnings(report: &CallReport) -> Vec<String> {
         )
     });
     proof.into_iter().chain(restore).collect()
+}
+
+/// The number that the call was placed from, or was to be.
+pub(super) fn number_of(report: &CallReport) -> &str {
+    report.from.as_ref().map_or("one of several", PhoneNumberId::as_str)
 }
 
 /// Who should answer the number (`None` = nobody) and why it was not given back, where it should have been.
@@ -156,7 +161,7 @@ fn may_be_assigned(failure: &Failure) -> bool {
 
 /// How to see and mend a number that may have been changed.
 fn mend(report: &CallReport) -> String {
-    let number = &report.request.number;
+    let number = number_of(report);
     format!(
         "see who answers the number with `partyline numbers`; mend it with `partyline numbers assign {number} <AGENT>` \
          or `partyline numbers release {number}`"
@@ -199,8 +204,7 @@ fn misrouted(report: &CallReport) -> AppError {
                 error.detail(format!("the provider's record names the agent {agent}, not {}", report.request.agent));
         }
         if let Some(number) = number {
-            error =
-                error.detail(format!("the provider's record names the number {number}, not {}", report.request.number));
+            error = error.detail(format!("the provider's record names the number {number}, not {}", number_of(report)));
         }
         if *callee {
             error = error.detail("the provider's record names another callee");
