@@ -9,7 +9,7 @@ use partyline_domain::flow::CallEvent;
 use partyline_domain::ports::{Clock, Ids, MemoryJournal, NumberProvider, Recorded, Unlimited};
 use partyline_domain::{
     CallId, CallRequest, Driver, LinePolicy, Notice, NumberChoice, Observer, PhoneNumber, Policies, Ports, Priority,
-    ProofPolicy,
+    ProofPolicy, Timestamp,
 };
 use partyline_fake_adapter::world::{AgentSpec, Latency, Operation};
 use partyline_fake_adapter::{FakeProvider, SharedWorld, TestIds, VirtualClock, World, WorldConfig, clock};
@@ -30,23 +30,26 @@ struct Figures {
 
 /// Notes in which order the dials were decided.
 #[derive(Clone, Default)]
-struct Order(Arc<Mutex<Vec<CallId>>>);
+struct Order(Arc<Mutex<Vec<(Timestamp, CallId)>>>);
 
 impl Observer for Order {
     fn notice(&self, notice: &Notice) {
-        if let Notice::Recorded { call, recorded: Recorded { event: CallEvent::DialIntended { .. }, .. } } = notice {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call.clone());
+        if let Notice::Recorded { call, recorded: Recorded { at, event: CallEvent::DialIntended { .. }, .. } } = notice
+        {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((*at, call.clone()));
         }
     }
 }
 
-fn run(agents: usize, policy: LinePolicy) -> Figures {
+fn run(agents: usize, numbers: usize, policy: LinePolicy) -> Figures {
     let time = VirtualClock::new();
-    let mut config = WorldConfig::of(agents, 1, &NumberProvider::Twilio);
+    let mut config = WorldConfig::of(agents, numbers, &NumberProvider::Twilio);
     config.latency = Latency::constant(Duration::from_millis(250));
-    // The number begins with an agent that no call is for.
+    // The numbers begin with an agent that no call is for.
     config.agents.push(AgentSpec::named("Reception"));
-    config.numbers[0].assigned = Some(agents);
+    for number in &mut config.numbers {
+        number.assigned = Some(agents);
+    }
     let world = SharedWorld::new(World::new(config));
     let provider = FakeProvider::new(world.clone(), &time);
     let ids = Arc::new(TestIds::default());
@@ -80,9 +83,9 @@ fn submit_all(
     ids: &TestIds,
     agents: usize,
 ) -> BTreeMap<CallId, usize> {
-    let (agent_ids, number) = {
+    let (agent_ids, numbers) = {
         let world = world.lock();
-        (world.agent_ids(), world.number_ids()[0].clone())
+        (world.agent_ids(), NumberChoice::any_of(world.number_ids()).expect("there is a number"))
     };
     let policies = Arc::new(Policies { proof: ProofPolicy::Off, ..Policies::default() });
     let mut calls = BTreeMap::new();
@@ -90,7 +93,7 @@ fn submit_all(
         let request = CallRequest {
             id: ids.call_id(),
             agent: agent_ids[index % agents].clone(),
-            numbers: NumberChoice::one(number.clone()),
+            numbers: numbers.clone(),
             to: PhoneNumber::parse("+12025550123").expect("valid"),
             priority: Priority::Normal,
             expires_at: None,
@@ -103,10 +106,12 @@ fn submit_all(
     calls
 }
 
-fn overtaking_max(calls: &BTreeMap<CallId, usize>, order: &[CallId]) -> usize {
-    let arrivals: Vec<usize> = order.iter().map(|call| calls[call]).collect();
-    let overtaken = |at: usize| arrivals[..at].iter().filter(|arrival| **arrival > arrivals[at]).count();
-    (0..arrivals.len()).map(overtaken).max().unwrap_or(0)
+fn overtaking_max(calls: &BTreeMap<CallId, usize>, order: &[(Timestamp, CallId)]) -> usize {
+    let dials: Vec<(Timestamp, usize)> = order.iter().map(|(at, call)| (*at, calls[call])).collect();
+    let overtaken = |(at, arrival): &(Timestamp, usize)| {
+        dials.iter().filter(|(earlier, later)| earlier < at && later > arrival).count()
+    };
+    dials.iter().map(overtaken).max().unwrap_or(0)
 }
 
 /// The figures are without re-reads of the number, which longer sessions would need every 5 s.
@@ -115,10 +120,21 @@ fn policy(in_flight_max: usize, quantum: Option<usize>) -> LinePolicy {
 }
 
 fn expect(agents: usize, policy: LinePolicy, assignments: usize, makespan: f64, overtaking_max: usize) {
+    expect_on(1, agents, policy, assignments, makespan, overtaking_max);
+}
+
+fn expect_on(
+    numbers: usize,
+    agents: usize,
+    policy: LinePolicy,
+    assignments: usize,
+    makespan: f64,
+    overtaking_max: usize,
+) {
     let requests = u64::try_from(1 + agents + assignments + CALLS).expect("small");
     let makespan = Duration::from_secs_f64(makespan);
     let expected = Figures { requests, assignments, misroutes: 0, dials: CALLS, makespan, overtaking_max };
-    assert_eq!(run(agents, policy), expected, "A = {agents}");
+    assert_eq!(run(agents, numbers, policy), expected, "A = {agents}, K = {numbers}");
 }
 
 #[test]
@@ -145,4 +161,21 @@ fn a_quantum_bounds_overtaking_and_costs_time() {
     // S3: at most (12 - 1) * 32 = 352.
     expect(12, policy(16, Some(32)), 36, 27.25, 341);
     expect(12, policy(16, Some(64)), 24, 24.25, 693);
+}
+
+#[test]
+fn two_numbers_hide_each_other_s_assignments() {
+    // S2: U = 1000 * 0.25 s / (16 * 16.25 s) = 0.96.
+    let policy = LinePolicy { in_flight_total: Some(16), ..policy(16, None) };
+    expect_on(2, 3, policy, 3, 16.25, 655);
+    expect_on(2, 12, policy, 12, 16.25, 901);
+    expect_on(2, 50, policy, 50, 19.25, 927);
+}
+
+#[test]
+fn four_numbers_serve_four_agents_at_once() {
+    let policy = LinePolicy { replicate: false, ..policy(16, None) };
+    expect_on(4, 3, policy, 3, 5.75, 0);
+    expect_on(4, 12, policy, 12, 5.50, 660);
+    expect_on(4, 50, policy, 50, 10.00, 912);
 }

@@ -13,12 +13,16 @@ use crate::time::Instant;
 pub(super) struct Agents {
     known: BTreeMap<AgentId, (AgentProfile, Instant)>,
     asked: BTreeMap<AgentId, BTreeSet<Slot>>,
+    /// Those that are about to be asked about together.
+    gathered: BTreeSet<AgentId>,
+    names: BTreeMap<AgentId, String>,
 }
 
 impl Agents {
     /// Takes over what a read says; what is known from a later one stays.
     pub(super) fn know(&mut self, profile: AgentProfile, at: Instant) {
         if self.known.get(&profile.id).is_none_or(|(_, known)| *known <= at) {
+            self.names.insert(profile.id.clone(), profile.name.clone());
             self.known.insert(profile.id.clone(), (profile, at));
         }
     }
@@ -28,12 +32,34 @@ impl Agents {
         (now.since(*at) <= age_max).then_some(profile)
     }
 
+    /// The agent's name, as far as it was ever told.
+    pub(super) fn name(&self, agent: &AgentId) -> Option<&String> {
+        self.names.get(agent)
+    }
+
     /// Notes that a call waits for the agent; `true` where nobody has asked yet.
     pub(super) fn ask(&mut self, agent: &AgentId, slot: Slot) -> bool {
         let waiting = self.asked.entry(agent.clone()).or_default();
         let first = waiting.is_empty();
         waiting.insert(slot);
         first
+    }
+
+    /// Keeps the agent to be asked about together with others; `true` for the first of them.
+    pub(super) fn gather(&mut self, agent: &AgentId) -> bool {
+        let first = self.gathered.is_empty();
+        self.gathered.insert(agent.clone());
+        first
+    }
+
+    /// Those that were kept to be asked about together.
+    pub(super) fn gathered(&mut self) -> Vec<AgentId> {
+        std::mem::take(&mut self.gathered).into_iter().collect()
+    }
+
+    /// Whether any agent is being asked about.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.asked.is_empty()
     }
 
     /// Who waited for the agent.

@@ -1,18 +1,20 @@
 //! Numbers: letting calls dial, and assigning.
 
+use std::collections::BTreeMap;
+
 use crate::dispatch::desk::{Desk, GivingBack};
 use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::journal::Release;
 use crate::dispatch::record::Step;
-use crate::dispatch::session::Limits;
 use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::{FailureKind, ProviderError, SideEffect};
 use crate::flow::{AssignmentOutcome, CallEvent, CallState, Evidence, FailureReason};
 use crate::ids::{AgentId, AttemptId, PhoneNumberId};
-use crate::line::{Changed, Decision, PendingChange};
+use crate::line::{Changed, PendingChange};
 use crate::notice::Notice;
 use crate::policy::AssignmentPolicy;
 use crate::ports::{AssignNumber, Change, Intent, IntentKind, Number, PermitRequest};
+use crate::request::NumberChoice;
 use crate::time::{Instant, Now};
 
 /// Said where an assignment got no clear answer.
@@ -28,87 +30,108 @@ impl Dispatcher {
         self.desk(&number)
     }
 
-    /// Counts a call among those whose number must not be given back yet.
-    pub(super) fn join(&mut self, slot: Slot, number: &PhoneNumberId) {
-        let desk = self.desk(number);
-        desk.open.insert(slot);
-        desk.line.stop_restore();
-        desk.giving_back = GivingBack::default();
-        if let Some(closing) = desk.closing.take() {
-            self.restored_for(closing);
-        }
+    /// Whether a call may still need the number.
+    pub(super) fn is_open(&self, number: &PhoneNumberId) -> bool {
+        self.open.keys().any(|choice| choice.contains(number))
     }
 
-    /// Lets a verified call wait for its number.
-    pub(super) fn queue(&mut self, slot: Slot, now: Now) {
-        let number = self.record(slot).at.clone();
-        let record = self.record_mut(slot);
-        record.step = Step::Line;
-        if !record.announced {
-            record.announced = true;
-            let (call, agent) = (record.request.id.clone(), record.request.agent.clone());
-            self.outbox.push(Effect::Tell(Notice::AssignmentStarted { call, number: number.clone(), agent }));
-        }
-        if let Some((reason, detail)) = self.record_mut(slot).blocked.take() {
-            self.write(slot, CallEvent::AssignmentFailed { reason, detail }, now);
-            self.end(slot, now);
+    /// Counts a call among those whose numbers must not be given back yet.
+    pub(super) fn join(&mut self, numbers: &NumberChoice) {
+        if let Some(count) = self.open.get_mut(numbers) {
+            *count += 1;
             return;
         }
-        let request = &self.record(slot).request;
-        let (agent, indifferent) = (request.agent.clone(), request.policies.assignment == AssignmentPolicy::Never);
-        let desk = self.desk(&number);
-        desk.in_flight.remove(&slot);
-        if indifferent {
-            desk.indifferent.insert(slot);
-        } else {
-            desk.waiting.insert(&agent, slot);
-        }
-        self.dirty.insert(number);
-    }
-
-    /// Does whatever can be done on a number now.
-    pub(super) fn serve(&mut self, number: &PhoneNumberId, now: Now) {
-        let Some(desk) = self.desks.get_mut(number) else { return };
-        for attempt in desk.line.expire(now.monotonic) {
-            self.resolve(attempt);
-        }
-        let limits = Limits { in_flight: self.policy.in_flight_max.max(1), quantum: self.policy.quantum };
-        while let Some(slot) = self.desk(number).turn(limits) {
-            if !self.serve_call(number, slot, now) {
-                break;
+        for number in numbers {
+            let was_open = self.is_open(number);
+            let desk = self.desk(number);
+            if was_open {
+                continue;
+            }
+            desk.line.stop_restore();
+            desk.giving_back = GivingBack::default();
+            if let Some(closing) = desk.closing.take() {
+                self.restored_for(closing);
             }
         }
-        if self.desk(number).open.is_empty() {
-            self.give_back(number, now);
-        }
+        self.open.insert(numbers.clone(), 1);
     }
 
-    /// Does what the call whose turn it is needs now; `false` where it has to wait, and all others with it.
-    fn serve_call(&mut self, number: &PhoneNumberId, slot: Slot, now: Now) -> bool {
+    /// Lets a verified call wait for a number.
+    pub(super) fn queue(&mut self, slot: Slot, now: Now) {
+        self.step_back(slot);
+        let ahead = self.policy.urgent_ahead;
+        let record = self.record_mut(slot);
+        record.step = Step::Line;
+        if !record.announced
+            && let Some(number) = record.request.numbers.only().cloned()
+        {
+            self.announce(slot, number);
+        }
         let record = self.record(slot);
-        let Some(desk) = self.desks.get(number) else { return false };
-        match desk.line.decide(&record.want(), now.monotonic, &self.policy) {
-            Decision::Reject { reason, detail } => {
-                self.fail_assignment(slot, reason, detail, now);
-                true
-            }
-            Decision::Admit { outcome, evidence } => {
-                self.admit(slot, outcome, evidence, now);
-                true
-            }
-            Decision::Read => {
-                self.read(number, now);
-                false
-            }
-            Decision::Assign => {
-                self.assign(number, slot, now);
-                false
-            }
-            Decision::Wait { until } => {
-                self.wake_line_at(number, until);
-                false
-            }
+        let (agent, choice, turn) =
+            (record.request.agent.clone(), record.request.numbers.clone(), record.turn(slot, ahead));
+        let indifferent = record.request.policies.assignment == AssignmentPolicy::Never;
+        if self.is_halted(slot, now) {
+            return;
         }
+        self.retrust_for(slot);
+        if let Some((reason, detail)) = self.stranded(&choice, now) {
+            self.fail_assignment(slot, reason, detail, now);
+            return;
+        }
+        self.restless = true;
+        if indifferent {
+            self.queue.insert_indifferent(&choice, turn);
+            self.dirty.extend(choice.iter().cloned());
+            return;
+        }
+        let index = self.queue.index(&agent);
+        self.queue.insert(index, &choice, turn);
+        let open = self.queue.open_on(index).iter().filter(|number| choice.contains(number));
+        self.dirty.extend(open.cloned());
+        let outbound_only =
+            |number: &&PhoneNumberId| self.desks.get(number).is_some_and(|desk| desk.line.is_outbound_only());
+        self.dirty.extend(choice.iter().filter(outbound_only).cloned());
+    }
+
+    fn announce(&mut self, slot: Slot, number: PhoneNumberId) {
+        let record = self.record_mut(slot);
+        record.announced = true;
+        let (call, agent) = (record.request.id.clone(), record.request.agent.clone());
+        self.outbox.push(Effect::Tell(Notice::AssignmentStarted { call, number, agent }));
+    }
+
+    /// Takes a call out of wherever it waits or dials.
+    pub(super) fn step_back(&mut self, slot: Slot) {
+        let ahead = self.policy.urgent_ahead;
+        let record = self.record(slot);
+        let (agent, choice, turn) =
+            (record.request.agent.clone(), record.request.numbers.clone(), record.turn(slot, ahead));
+        let number = record.at.clone();
+        self.restless |= self.queue.remove(&agent, &choice, turn);
+        self.stop_dialling(slot, &number);
+        self.restless |= self.live.drop_hold(slot);
+    }
+
+    /// Notes that no dial of the call is in flight on the number any more.
+    pub(super) fn stop_dialling(&mut self, slot: Slot, number: &PhoneNumberId) {
+        if self.desk(number).in_flight.remove(&slot) {
+            self.dirty.insert(number.clone());
+        }
+    }
+
+    /// Notes that a call's turn has come on the number.
+    fn start(&mut self, slot: Slot, number: &PhoneNumberId) {
+        let ahead = self.policy.urgent_ahead;
+        let record = self.record_mut(slot);
+        record.at = number.clone();
+        let (agent, choice, turn) =
+            (record.request.agent.clone(), record.request.numbers.clone(), record.turn(slot, ahead));
+        if !record.announced {
+            self.announce(slot, number.clone());
+        }
+        self.queue.remove(&agent, &choice, turn);
+        self.try_with(slot, &agent, number);
     }
 
     /// Reads the number, unless it is being read.
@@ -126,19 +149,44 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn admit(&mut self, slot: Slot, outcome: AssignmentOutcome, evidence: Evidence, now: Now) {
+    pub(super) fn admit(
+        &mut self,
+        slot: Slot,
+        number: &PhoneNumberId,
+        outcome: AssignmentOutcome,
+        evidence: Evidence,
+        now: Now,
+    ) {
+        self.start(slot, number);
+        self.desk(number).in_flight.insert(slot);
+        if self.policy.live_max.is_some() {
+            self.live.hold(slot);
+        }
         let agent = self.record(slot).request.agent.clone();
-        let desk = self.desk_of(slot);
-        desk.start(slot, &agent);
+        let ready = self.record_mut(slot).ready.take_if(|ready| ready == number).is_some();
+        let (outcome, evidence) =
+            if ready { (AssignmentOutcome::Assigned, Evidence::Fresh) } else { (outcome, evidence) };
+        let index = self.queue.index(&agent);
+        self.queue.count_use(index, now.monotonic);
         if outcome != AssignmentOutcome::Skipped {
-            desk.count(&agent);
+            let others = self.queue.has_others(index, number);
+            let session = self.desk(number).session.as_mut();
+            if let Some(session) = session.filter(|session| session.agent == index) {
+                session.count(others);
+            }
+            let freshness = self.policy.freshness;
+            if self.desk(number).line.is_ageing(now.monotonic, freshness) {
+                self.read(number, now);
+            }
         }
         let record = self.record_mut(slot);
-        let confirmed_again = matches!(record.state, CallState::Assigned(_)) && outcome != AssignmentOutcome::Assigned;
+        let confirmed_again = match &record.state {
+            CallState::Assigned(assigned) => outcome != AssignmentOutcome::Assigned && assigned.number() == number,
+            CallState::Requested(_) | CallState::Verified(_) | CallState::Initiated(_) | CallState::Failed(_) => false,
+        };
         if !confirmed_again {
             record.assignment = Some(outcome);
-            let number = record.at.clone();
-            self.write(slot, CallEvent::NumberAssigned { number, outcome, evidence }, now);
+            self.write(slot, CallEvent::NumberAssigned { number: number.clone(), outcome, evidence }, now);
         }
         if self.record(slot).permit.is_some() {
             self.intend(slot, now);
@@ -146,21 +194,21 @@ impl Dispatcher {
         }
         let record = self.record_mut(slot);
         record.step = Step::Permit;
-        let request = PermitRequest { attempt: record.next_attempt(), number: record.at.clone() };
+        let request = PermitRequest { attempt: record.next_attempt(), number: number.clone() };
         self.outbox.push(Effect::AskPermit(slot, request));
     }
 
-    fn fail_assignment(&mut self, slot: Slot, reason: FailureReason, detail: String, now: Now) {
+    pub(super) fn fail_assignment(&mut self, slot: Slot, reason: FailureReason, detail: String, now: Now) {
         self.write(slot, CallEvent::AssignmentFailed { reason, detail }, now);
         self.end(slot, now);
     }
 
-    fn assign(&mut self, number: &PhoneNumberId, slot: Slot, now: Now) {
+    pub(super) fn assign(&mut self, number: &PhoneNumberId, slot: Slot, now: Now) {
+        self.start(slot, number);
         let record = self.record_mut(slot);
         record.step = Step::Assignment;
         let (agent, restore) = (record.request.agent.clone(), record.wants_restore());
         let desk = self.desk(number);
-        desk.start(slot, &agent);
         desk.served = Some(slot);
         let memory = if restore {
             desk.line.remember(&agent).map(|inbound| Change::Remember { number: number.clone(), inbound })
@@ -261,7 +309,8 @@ impl Dispatcher {
                 if !self.record(slot).wants_restore() && self.desk(number).line.forget() {
                     self.commit(vec![Change::Forget(number.clone())], Release::Nothing);
                 }
-                self.admit(slot, AssignmentOutcome::Assigned, Evidence::Fresh, now);
+                self.record_mut(slot).ready = Some(number.clone());
+                self.queue(slot, now);
             }
             Changed::Different { now: named_agent } => {
                 let named = named_agent.map_or_else(|| "nobody".to_owned(), |agent| agent.to_string());
@@ -270,10 +319,7 @@ impl Dispatcher {
             }
             Changed::Failed(error) if self.assign_again(slot, &error, now) => {}
             Changed::Failed(error) => {
-                if error.kind() == FailureKind::NotFound {
-                    let agent = self.record(slot).request.agent.clone();
-                    self.agents.forget(&agent);
-                }
+                self.assign_failed(slot, number, &error, now);
                 let mut detail = error.detail().to_owned();
                 if self.record(slot).unclear_assigns > 0 {
                     detail.push_str(MAY_BE_ASSIGNED);
@@ -293,12 +339,39 @@ impl Dispatcher {
         let Some(delay) = delay.filter(|_| error.side_effect() == SideEffect::Possible) else { return false };
         let at = now.monotonic.after(delay);
         record.step = Step::Retry(at);
-        let (call, number) = (record.request.id.clone(), record.at.clone());
-        self.desk(&number).in_flight.remove(&slot);
+        let call = record.request.id.clone();
+        self.step_back(slot);
         let detail = error.detail().to_owned();
         self.outbox.push(Effect::Tell(Notice::AssignRetryScheduled { call, after: delay, detail }));
         self.wake_call_at(slot, at);
         true
+    }
+
+    pub(super) fn list_numbers(&mut self, now: Now) {
+        let unread = self.desks.values_mut().filter(|desk| desk.line.number().is_none() && !desk.line.is_reading());
+        for desk in unread {
+            desk.line.begin_read(now.monotonic);
+        }
+        self.listing = Some(now.monotonic);
+        self.outbox.push(Effect::ListNumbers);
+    }
+
+    /// All numbers were read at once: those that wait for it take their part.
+    pub(super) fn numbers_listed(&mut self, answer: &Result<Vec<Number>, ProviderError>, now: Now) {
+        let Some(sent) = self.listing.take() else { return };
+        let waiting = self.desks.values().filter(|desk| desk.line.is_reading_since(sent));
+        let waiting: Vec<PhoneNumberId> = waiting.map(|desk| desk.line.id().clone()).collect();
+        let mut found: BTreeMap<PhoneNumberId, Number> = match answer {
+            Ok(numbers) => numbers.iter().map(|number| (number.id.clone(), number.clone())).collect(),
+            Err(_) => BTreeMap::new(),
+        };
+        for number in waiting {
+            let answer = match answer {
+                Ok(_) => Ok(found.remove(&number)),
+                Err(error) => Err(error.clone()),
+            };
+            self.number_answered(&number, answer, now);
+        }
     }
 
     pub(super) fn number_answered(
@@ -309,72 +382,59 @@ impl Dispatcher {
     ) {
         let policy = self.policy;
         let desk = self.desk(number);
-        let trouble = match answer {
+        match answer {
             Ok(Some(read)) => {
-                desk.line.read_answered(Some(read), now.monotonic, &policy);
-                for slot in desk.open.clone() {
-                    self.record_mut(slot).blocked = None;
+                desk.trouble = None;
+                let outside = desk.line.read_answered(Some(read), now.monotonic, &policy);
+                if let Some((was, is)) = outside {
+                    self.changed_by_others(number, was, is, now);
                 }
-                None
             }
             Ok(None) => {
                 desk.line.read_answered(None, now.monotonic, &policy);
-                Some((FailureReason::NumberNotFound, format!("the provider knows no number {number}")))
+                let detail = format!("the provider knows no number {number}");
+                self.number_useless(number, FailureReason::NumberNotFound, detail, now);
             }
             Err(error) => {
                 desk.line.read_failed();
-                Some((FailureReason::Provider(error.kind()), error.detail().to_owned()))
+                let background = desk.line.number().is_some() && desk.line.is_confirmed(now.monotonic, &policy);
+                if !background {
+                    self.number_useless(number, FailureReason::Provider(error.kind()), error.detail().to_owned(), now);
+                }
+                self.halt_on(&error, now);
             }
-        };
-        if let Some((reason, detail)) = trouble {
-            self.block(number, &reason, &detail, now);
         }
         self.dirty.insert(number.clone());
+        self.restless = true;
     }
 
-    /// Fails every call that waits for the number. A call that is still being verified fails only after its
-    /// verification: the earliest failed stage decides.
-    fn block(&mut self, number: &PhoneNumberId, reason: &FailureReason, detail: &str, now: Now) {
-        let desk = self.desk(number);
-        let open = desk.open.clone();
-        if open.is_empty() && desk.line.is_restoring() {
-            self.restore_failed(number, detail, None, now);
-        }
-        for slot in open {
-            let record = self.record_mut(slot);
-            if record.step == Step::Verification {
-                record.blocked = Some((reason.clone(), detail.to_owned()));
-            } else if self.is_waiting(slot, number) {
-                self.fail_assignment(slot, reason.clone(), detail.to_owned(), now);
+    /// Takes a call off its numbers: its dial is resolved.
+    pub(super) fn leave(&mut self, slot: Slot) {
+        self.step_back(slot);
+        let record = self.record(slot);
+        let (wants_restore, choice, at) = (record.wants_restore(), record.request.numbers.clone(), record.at.clone());
+        self.breakers_let_go(slot);
+        if let Some(count) = self.open.get_mut(&choice) {
+            *count -= 1;
+            if *count == 0 {
+                self.open.remove(&choice);
+                self.dirty.extend(choice.iter().cloned());
             }
         }
-    }
-
-    fn is_waiting(&self, slot: Slot, number: &PhoneNumberId) -> bool {
-        let agent = &self.record(slot).request.agent;
-        self.desks.get(number).is_some_and(|desk| desk.is_waiting(slot, agent))
-    }
-
-    /// Takes a call off its number: its dial is resolved.
-    pub(super) fn leave(&mut self, slot: Slot) {
-        let record = self.record(slot);
-        let (wants_restore, agent) = (record.wants_restore(), record.request.agent.clone());
-        let desk = self.desk_of(slot);
-        desk.open.remove(&slot);
-        desk.stop(slot, &agent);
+        let desk = self.desk(&at);
         desk.served.take_if(|served| *served == slot);
         if wants_restore {
             desk.closing = Some(slot);
         }
-        let number = desk.line.id().clone();
-        self.dirty.insert(number);
+        self.dirty.insert(at);
     }
 
     pub(super) fn complete(&mut self, slot: Slot) {
         let number = self.desk_of(slot).line.number().cloned();
-        let Some(mut record) = self.calls.remove(&slot) else { return };
+        let Some(record) = self.calls.remove(&slot) else { return };
         self.slots.remove(&record.request.id);
-        record.number = number;
-        self.outbox.push(Effect::Tell(Notice::Completed(Box::new(record.report()))));
+        let agent_name = self.agents.name(&record.request.agent).cloned();
+        let report = record.report(agent_name, number);
+        self.outbox.push(Effect::Tell(Notice::Completed(Box::new(report))));
     }
 }

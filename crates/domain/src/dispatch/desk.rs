@@ -1,24 +1,20 @@
-//! A line and the calls at it.
+//! A line and what happens at it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use crate::dispatch::effect::Slot;
-use crate::dispatch::session::{Limits, Session, Waiting, turn};
-use crate::ids::{AgentId, PhoneNumberId};
+use crate::dispatch::session::Session;
+use crate::flow::FailureReason;
+use crate::ids::PhoneNumberId;
 use crate::line::Line;
 use crate::time::Instant;
 
-/// A line and the calls at it.
+/// A line and what happens at it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Desk {
     pub(super) line: Line,
-    /// Calls whose dial is not resolved.
-    pub(super) open: BTreeSet<Slot>,
-    /// Those of them that are verified, want to dial, and need the number to have their agent.
-    pub(super) waiting: Waiting,
-    /// Those that want to dial whatever agent the number has.
-    pub(super) indifferent: BTreeSet<Slot>,
-    /// Those that may dial or are dialling.
+    /// Calls that may dial or are dialling.
     pub(super) in_flight: BTreeSet<Slot>,
     /// Whose turn it is.
     pub(super) session: Option<Session>,
@@ -28,6 +24,10 @@ pub(super) struct Desk {
     pub(super) closing: Option<Slot>,
     /// How giving the number back goes.
     pub(super) giving_back: GivingBack,
+    /// It could not be read.
+    pub(super) trouble: Option<Trouble>,
+    /// Whether it is used.
+    pub(super) trust: Trust,
 }
 
 /// How giving a number back goes.
@@ -41,58 +41,67 @@ pub(super) struct GivingBack {
     pub(super) delay_told: bool,
 }
 
+/// A number that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Trouble {
+    pub(super) since: Instant,
+    pub(super) reason: FailureReason,
+    pub(super) detail: String,
+}
+
+/// How long a number that could not be read is passed over where others will do.
+const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
+/// What counts towards stopping a number is forgotten after so long (`scheduling.md` 4.3 no. 7).
+const MEMORY: Duration = Duration::from_secs(3600);
+
+/// Whether a number is used, and what speaks against it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Trust {
+    pub(super) stopped: bool,
+    mismatches: VecDeque<Instant>,
+    outside_changes: VecDeque<Instant>,
+}
+
+fn count(times: &mut VecDeque<Instant>, now: Instant) -> usize {
+    times.retain(|at| now.since(*at) < MEMORY);
+    times.push_back(now);
+    times.len()
+}
+
+impl Trust {
+    /// Counts a conversation of another agent; `true` where that is one too many.
+    pub(super) fn mismatch(&mut self, limit: Option<u32>, now: Instant) -> bool {
+        limit.is_some_and(|limit| count(&mut self.mismatches, now) >= limit as usize)
+    }
+
+    /// Counts a change by somebody else; `true` where that is one too many.
+    pub(super) fn outside_change(&mut self, limit: Option<u32>, now: Instant) -> bool {
+        limit.is_some_and(|limit| count(&mut self.outside_changes, now) >= limit as usize)
+    }
+}
+
 impl Desk {
     pub(super) fn new(number: PhoneNumberId) -> Self {
         Self {
             line: Line::new(number),
-            open: BTreeSet::new(),
-            waiting: Waiting::default(),
-            indifferent: BTreeSet::new(),
             in_flight: BTreeSet::new(),
             session: None,
             served: None,
             closing: None,
             giving_back: GivingBack::default(),
+            trouble: None,
+            trust: Trust::default(),
         }
     }
 
-    /// The next call whose turn it is to try for the number.
-    pub(super) fn turn(&mut self, limits: Limits) -> Option<Slot> {
-        let free = self.in_flight.len() < limits.in_flight;
-        let indifferent = self.indifferent.first().copied().filter(|_| free);
-        let outbound_only = self.line.number().is_some_and(|number| !number.inbound);
-        indifferent.or_else(|| {
-            if outbound_only {
-                return self.waiting.first().filter(|_| free);
-            }
-            turn(&mut self.session, &self.waiting, self.in_flight.len(), limits)
-        })
+    /// The session, where it serves calls.
+    pub(super) fn open_session(&self) -> Option<&Session> {
+        self.session.as_ref().filter(|session| !session.closing)
     }
 
-    /// Notes that a call's turn has come: it may dial, or the number is being assigned for it.
-    pub(super) fn start(&mut self, slot: Slot, agent: &AgentId) {
-        self.waiting.remove(agent, slot);
-        self.indifferent.remove(&slot);
-        self.in_flight.insert(slot);
-    }
-
-    /// Counts a call that may dial towards its agent's session.
-    pub(super) fn count(&mut self, agent: &AgentId) {
-        let others = self.waiting.has_others(agent);
-        if let Some(session) = self.session.as_mut().filter(|session| session.agent() == agent) {
-            session.count(others);
-        }
-    }
-
-    /// Notes that a call no longer wants to dial now.
-    pub(super) fn stop(&mut self, slot: Slot, agent: &AgentId) {
-        self.waiting.remove(agent, slot);
-        self.indifferent.remove(&slot);
-        self.in_flight.remove(&slot);
-    }
-
-    /// Whether a call waits for the number.
-    pub(super) fn is_waiting(&self, slot: Slot, agent: &AgentId) -> bool {
-        self.indifferent.contains(&slot) || self.waiting.contains(agent, slot)
+    /// Whether the number is passed over: it is stopped, or it could not be read a moment ago.
+    pub(super) fn is_out_of_use(&self, now: Instant) -> bool {
+        let troubled = |trouble: &Trouble| now.since(trouble.since) < TROUBLE_PAUSE;
+        self.trust.stopped || self.trouble.as_ref().is_some_and(troubled)
     }
 }

@@ -1,14 +1,16 @@
 //! Dialling at most once, and looking up what is in doubt.
 
-use crate::dispatch::Dispatcher;
 use crate::dispatch::effect::{Effect, LookUp, Slot};
 use crate::dispatch::record::{Doubt, Sent, Step};
+use crate::dispatch::stop::Stopping;
+use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::{Class, FailureKind, ProviderError};
 use crate::flow::{CallEvent, DoubtCause, FoundBy, WithdrawReason};
 use crate::ids::{AttemptId, ConversationId};
 use crate::notice::{DialVerdict, LookUpOutcome, Notice};
+use crate::policy::Guarantee;
 use crate::ports::{Conversation, DialAnswer, DialRequest, Intent, IntentKind, NumberProvider, Permit, ProviderCallId};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 
 impl Dispatcher {
     pub(super) fn permitted(&mut self, slot: Slot, permit: Permit, now: Now) {
@@ -23,7 +25,7 @@ impl Dispatcher {
         }
         let record = self.record(slot);
         let line = self.desks.get(&record.at).map(|desk| &desk.line);
-        if line.is_some_and(|line| line.still_admits(&record.want(), now.monotonic, &self.policy)) {
+        if line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy)) {
             self.intend(slot, now);
         } else {
             // The wait was so long that the assignment has to be confirmed again. The permit is kept, so
@@ -44,12 +46,16 @@ impl Dispatcher {
             number: record.at.clone(),
             agent: Some(record.request.agent.clone()),
             epoch: 0,
-            send_by: now.wall.after(record.request.policies.dial.send_within),
+            send_by: now.wall.after(record.send_by(now.monotonic).since(now.monotonic)),
         };
         let (number, agent) = (record.at.clone(), record.request.agent.clone());
         self.desk(&number).line.pin(attempt.clone(), agent);
         self.write(slot, CallEvent::DialIntended { attempt }, now);
         self.intend_dial(slot, intent);
+        #[cfg(feature = "mutations")]
+        if self.policy.mutation == Some(crate::policy::Mutation::NoWriteAhead) {
+            self.send_dial(slot, now);
+        }
     }
 
     /// The journal has the intent: the dial may go out.
@@ -57,13 +63,15 @@ impl Dispatcher {
         let Some(record) = self.calls.get(&slot) else { return };
         let Step::Intent(attempt, decided) = record.step.clone() else { return };
         let line = self.desks.get(&record.at).map(|desk| &desk.line);
-        if !line.is_some_and(|line| line.still_admits(&record.want(), now.monotonic, &self.policy)) {
+        if !line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy)) {
             self.assignment_lost(slot, &attempt, now);
             return;
         }
-        let not_after = decided.after(record.request.policies.dial.send_within);
+        let not_after = record.send_by(decided);
+        self.bind(slot, now);
         let record = self.record_mut(slot);
-        record.step = Step::Answer(Sent { attempt: attempt.clone(), at: now.monotonic, not_after, wall: now.wall });
+        let sent = Sent { attempt: attempt.clone(), at: now.monotonic, not_after, wall: now.wall };
+        record.step = Step::Answer(Box::new(sent));
         let record = self.record(slot);
         let request = &record.request;
         let line = self.desks.get(&record.at).map(|desk| &desk.line);
@@ -78,6 +86,26 @@ impl Dispatcher {
             not_after,
         };
         self.outbox.push(Effect::PlaceCall(slot, Box::new(dial)));
+    }
+
+    /// Where it is known how long a dial may bind the number's agent, the number waits no longer than that.
+    fn bind(&mut self, slot: Slot, now: Now) {
+        if let Some(binding) = self.policy.binding {
+            self.timers.insert((now.monotonic.after(binding), TimerKey::Bound(slot)));
+        }
+    }
+
+    /// The open dial of a call can no longer bind its number's agent.
+    pub(super) fn bound(&mut self, slot: Slot, now: Now) {
+        let (Some(record), Some(binding)) = (self.calls.get(&slot), self.policy.binding) else { return };
+        let Step::Answer(sent) = &record.step else { return };
+        if sent.at.after(binding) > now.monotonic {
+            return;
+        }
+        let (attempt, number) = (sent.attempt.clone(), record.at.clone());
+        self.stop_dialling(slot, &number);
+        self.desk(&number).line.unpin(&attempt, None);
+        self.dirty.insert(number);
     }
 
     /// What was learned while the journal wrote the intent says that the number may have another agent: nothing is
@@ -112,6 +140,7 @@ impl Dispatcher {
             }
             Ok(DialAnswer::Refused(refused)) => {
                 let (conversation, detail) = (refused.conversation, refused.message);
+                self.breakers_let_go(slot);
                 self.write(slot, CallEvent::DialRefused { attempt: attempt.clone(), conversation, detail }, now);
                 self.dial_resolved(slot, attempt, now);
                 self.end(slot, now);
@@ -122,7 +151,7 @@ impl Dispatcher {
 
     fn sent(&self, slot: Slot, attempt: &AttemptId) -> Option<Sent> {
         let Step::Answer(sent) = &self.calls.get(&slot)?.step else { return None };
-        (sent.attempt == *attempt).then(|| sent.clone())
+        (sent.attempt == *attempt).then(|| Sent::clone(sent))
     }
 
     fn tell_answer(&mut self, slot: Slot, sent: &Sent, answer: &Result<DialAnswer, ProviderError>, now: Now) {
@@ -145,6 +174,12 @@ impl Dispatcher {
 
     fn dial_failed(&mut self, slot: Slot, sent: Sent, error: &ProviderError, now: Now) {
         let (kind, detail) = (error.kind(), error.detail().to_owned());
+        self.dial_counts_as_failed(slot, error, now);
+        #[cfg(feature = "mutations")]
+        if self.policy.mutation == Some(crate::policy::Mutation::RedialInDoubt) && error.class() == Class::InDoubt {
+            self.retry(slot, &sent, kind, detail, std::time::Duration::from_secs(1), now);
+            return;
+        }
         match error.class() {
             Class::InDoubt => self.doubt(slot, sent, DoubtCause::Provider(kind), detail, now),
             Class::Retryable { after } => {
@@ -155,13 +190,7 @@ impl Dispatcher {
                     None => self.not_dialled(slot, &sent, kind, detail, now),
                 }
             }
-            Class::Permanent => {
-                if kind == FailureKind::NotFound {
-                    let agent = self.record(slot).request.agent.clone();
-                    self.agents.forget(&agent);
-                }
-                self.not_dialled(slot, &sent, kind, detail, now);
-            }
+            Class::Permanent => self.not_dialled(slot, &sent, kind, detail, now),
         }
     }
 
@@ -197,15 +226,15 @@ impl Dispatcher {
     pub(super) fn doubt(&mut self, slot: Slot, sent: Sent, cause: DoubtCause, detail: String, now: Now) {
         let held_until = sent.at.max(sent.not_after).after(self.policy.lateness);
         let number = self.record(slot).at.clone();
-        let desk = self.desk(&number);
-        desk.in_flight.remove(&slot);
-        desk.line.unpin(&sent.attempt, Some(held_until));
+        self.stop_dialling(slot, &number);
+        self.desk(&number).line.unpin(&sent.attempt, Some(held_until));
         self.wake_line_at(&number, Some(held_until));
         self.dirty.insert(number);
         self.write(slot, CallEvent::DialDoubted { attempt: sent.attempt.clone(), cause, detail }, now);
         let record = self.record_mut(slot);
         let due = record.request.policies.look_up.due(0).map(|after| now.monotonic.after(after));
-        record.step = Step::Evidence(Doubt { sent, since: now.monotonic, done: 0, due, failed: 0, trouble: None });
+        let doubt = Doubt { sent, since: now.monotonic, done: 0, due, failed: 0, trouble: None };
+        record.step = Step::Evidence(Box::new(doubt));
         if let Some(due) = due {
             self.wake_call_at(slot, due);
         }
@@ -276,12 +305,35 @@ impl Dispatcher {
         }
     }
 
-    /// The look-ups have ended: the outcome stays unknown. The pin stays until the dial can no longer take effect.
+    /// The look-ups have ended: the outcome stays unknown, unless the call's policy asks for another dial. The pin stays
+    /// until the dial can no longer take effect.
     pub(super) fn give_up(&mut self, slot: Slot, now: Now) {
-        let Step::Evidence(doubt) = &self.record(slot).step else { return };
+        let record = self.record(slot);
+        let Step::Evidence(doubt) = &record.step else { return };
         let (attempt, detail) = (doubt.sent.attempt.clone(), doubt.summary());
+        let held_until = doubt.sent.at.max(doubt.sent.not_after).after(self.policy.lateness);
+        let again = record.request.policies.dial.guarantee == Guarantee::AtLeastOnce && !record.redialled;
+        if again && self.stopping == Stopping::No {
+            self.redial(slot, attempt, detail, held_until, now);
+            return;
+        }
+        if self.policy.live_max.is_some() && held_until > now.monotonic {
+            self.live.linger(slot, held_until);
+            self.timers.insert((held_until, TimerKey::Anything));
+        }
         self.write(slot, CallEvent::LookUpsEnded { attempt, detail }, now);
         self.end(slot, now);
+    }
+
+    /// Dials once more, as the call's policy asks in so many words, when the first dial can no longer take effect.
+    fn redial(&mut self, slot: Slot, attempt: AttemptId, detail: String, held_until: Instant, now: Now) {
+        self.write(slot, CallEvent::DialGivenUp { attempt, detail }, now);
+        self.return_permit(slot);
+        let at = held_until.max(now.monotonic);
+        let record = self.record_mut(slot);
+        record.redialled = true;
+        record.step = Step::Retry(at);
+        self.wake_call_at(slot, at);
     }
 
     fn initiated(
@@ -301,8 +353,10 @@ impl Dispatcher {
         self.write(slot, event, now);
         self.dial_resolved(slot, attempt, now);
         self.return_permit(slot);
+        self.dial_counts_as_placed(slot, now);
         self.record_mut(slot).ended_at = Some(now.monotonic);
         self.leave(slot);
+        self.follow(&conversation, now);
         self.prove(slot, conversation, record_of_it, now);
     }
 
@@ -310,9 +364,9 @@ impl Dispatcher {
     pub(super) fn dial_resolved(&mut self, slot: Slot, attempt: &AttemptId, now: Now) {
         let record = self.record(slot);
         let (number, until) = (record.at.clone(), record.settle_until(now.monotonic));
-        let desk = self.desk(&number);
-        desk.in_flight.remove(&slot);
-        desk.line.unpin(attempt, until);
+        self.stop_dialling(slot, &number);
+        self.restless |= self.live.drop_hold(slot);
+        self.desk(&number).line.unpin(attempt, until);
         match until {
             Some(_) => self.wake_line_at(&number, until),
             None => self.resolve(attempt.clone()),

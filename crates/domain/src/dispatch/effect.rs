@@ -32,6 +32,8 @@ pub enum Input {
     KnowNumber(Number, Instant),
     /// A call is taken back, if it is not dialled.
     Cancel(CallId),
+    /// No more calls will come; those that are there go on to their ends.
+    Drain,
     /// Nothing more is to be dialled; open dials are waited for.
     ShutDown,
     /// Nothing more is to be dialled; open dials are dropped and looked up.
@@ -88,10 +90,13 @@ pub enum Effect {
     VerifyAgents(Vec<AgentId>),
     /// Read all numbers; answer with [`Input::NumbersListed`].
     ListNumbers,
-    /// Read the conversations that began at or after this, page by page; answer with [`Input::Surveyed`].
+    /// Read the conversation list, newest first, page by page until everything that is wanted was seen; answer with
+    /// [`Input::Surveyed`].
     Survey {
-        /// By our wall clock, with a margin for clocks that differ.
+        /// Only what began at or after this, by our wall clock with a margin for clocks that differ.
         started_after: Timestamp,
+        /// When all of these were seen, no further page is read.
+        wanted: Vec<ConversationId>,
     },
     /// Read a number; answer with [`Input::NumberAnswered`].
     ReadNumber(PhoneNumberId),

@@ -13,33 +13,45 @@
 
 mod agents;
 mod assign;
+mod audit;
+mod breaker;
 mod desk;
 mod dial;
 mod effect;
+mod failing;
+mod frequency;
 mod journal;
+mod live;
 mod proof;
+mod queue;
 mod record;
 mod restore;
+mod schedule;
 mod session;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod trust;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 
-use crate::error::ProviderError;
-use crate::flow::{CallEvent, Evidence, FailureReason};
+use crate::flow::CallEvent;
 use crate::ids::{AgentId, CallId, PhoneNumberId, RunId};
 use crate::line::{Decision, Line};
 use crate::notice::Notice;
 use crate::policy::LinePolicy;
-use crate::ports::AgentProfile;
-use crate::request::CallRequest;
+use crate::request::{CallRequest, NumberChoice};
 use crate::time::{Instant, Now};
 
 use agents::Agents;
+use audit::Audit;
+use breaker::Breaker;
 use desk::Desk;
+use failing::Halt;
 use journal::Release;
+use live::Live;
+use queue::Queue;
 use record::{Record, Step};
 use stop::Stopping;
 
@@ -80,8 +92,24 @@ pub struct Dispatcher {
     calls: BTreeMap<Slot, Box<Record>>,
     slots: BTreeMap<CallId, Slot>,
     agents: Agents,
+    queue: Queue,
     desks: BTreeMap<PhoneNumberId, Box<Desk>>,
+    /// Calls that may still need a number of a choice.
+    open: BTreeMap<NumberChoice, usize>,
+    /// Numbers that something has happened to.
     dirty: BTreeSet<PhoneNumberId>,
+    /// Something has happened that may concern any number.
+    restless: bool,
+    /// A call had to wait for others on other numbers.
+    capped: bool,
+    sessions: u64,
+    live: Live,
+    audit: Audit,
+    agent_breakers: BTreeMap<AgentId, Breaker>,
+    number_breakers: BTreeMap<PhoneNumberId, Breaker>,
+    halted: Option<Halt>,
+    /// When the list of numbers was asked for, where it is not answered.
+    listing: Option<Instant>,
     timers: BTreeSet<(Instant, TimerKey)>,
     /// In the order of their tickets, which is the order in which they are answered.
     commits: VecDeque<(Ticket, Release)>,
@@ -94,6 +122,16 @@ pub struct Dispatcher {
 enum TimerKey {
     Call(Slot),
     Line(PhoneNumberId),
+    /// A call is not to be dialled any more.
+    Expiry(Slot),
+    /// A dial can no longer bind its number's agent.
+    Bound(Slot),
+    /// Agents are asked about together.
+    Verify,
+    /// The conversation list is read.
+    Survey,
+    /// A breaker may be tried, or a place among the live calls becomes free.
+    Anything,
 }
 
 impl Dispatcher {
@@ -108,8 +146,19 @@ impl Dispatcher {
             calls: BTreeMap::new(),
             slots: BTreeMap::new(),
             agents: Agents::default(),
+            queue: Queue::default(),
             desks: BTreeMap::new(),
+            open: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            restless: false,
+            capped: false,
+            sessions: 0,
+            live: Live::default(),
+            audit: Audit::default(),
+            agent_breakers: BTreeMap::new(),
+            number_breakers: BTreeMap::new(),
+            halted: None,
+            listing: None,
             timers: BTreeSet::new(),
             commits: VecDeque::new(),
             stopping: Stopping::No,
@@ -136,6 +185,7 @@ impl Dispatcher {
             Input::KnowAgent(profile, sent) => self.agents.know(profile, sent),
             Input::KnowNumber(number, sent) => self.desk(&number.id.clone()).line.know(number, sent),
             Input::Cancel(call) => self.cancel(&call, now),
+            Input::Drain => self.drain(),
             Input::ShutDown => self.shut_down(now),
             Input::Interrupt => self.interrupt(now),
             Input::Abandon => self.abandon(now),
@@ -143,20 +193,18 @@ impl Dispatcher {
             Input::Committed(ticket, answer) => self.committed(ticket, answer, now),
             Input::Permitted(slot, permit) => self.permitted(slot, permit, now),
             Input::AgentAnswered(agent, answer) => self.agent_answered(&agent, &answer, now),
-            Input::AgentsAnswered(..)
-            | Input::NumbersListed(_)
-            | Input::Surveyed(_)
-            | Input::ConversationEnded(_)
-            | Input::Trust(_) => {}
+            Input::AgentsAnswered(agents, answer) => self.agents_answered(&agents, &answer, now),
+            Input::NumbersListed(answer) => self.numbers_listed(&answer, now),
+            Input::Surveyed(answer) => self.surveyed(answer, now),
+            Input::ConversationEnded(conversation) => self.conversation_ended(&conversation),
+            Input::Trust(number) => self.trust(&number),
             Input::NumberAnswered(number, answer) => self.number_answered(&number, answer, now),
             Input::AssignAnswered(number, attempt, answer) => self.assign_answered(&number, &attempt, answer, now),
             Input::DialAnswered(slot, attempt, answer) => self.dial_answered(slot, &attempt, answer, now),
             Input::LookedUp(slot, attempt, answer) => self.looked_up(slot, &attempt, answer, now),
             Input::ConversationRead(slot, answer) => self.conversation_read(slot, answer, now),
         }
-        while let Some(number) = self.dirty.pop_first() {
-            self.serve(&number, now);
-        }
+        self.schedule(now);
     }
 
     /// When it wants to be woken with [`Input::Wake`], and why. `None`: it waits for answers or calls only.
@@ -165,6 +213,11 @@ impl Dispatcher {
         let why = match key {
             TimerKey::Call(slot) => self.calls.get(slot).map_or("a call that has ended", |record| record.step.why()),
             TimerKey::Line(_) => "an unresolved request of a number runs out",
+            TimerKey::Expiry(_) => "a call expires",
+            TimerKey::Bound(_) => "a dial can no longer bind its number's agent",
+            TimerKey::Verify => "agents are asked about together",
+            TimerKey::Survey => "the conversation list is read",
+            TimerKey::Anything => "something that was held back may be tried",
         };
         Some(Deadline { at: *at, why })
     }
@@ -174,7 +227,8 @@ impl Dispatcher {
         // After an interrupt nobody waits for an assignment that no restore depends on.
         let waited_for = self.stopping == Stopping::No;
         let busy = |line: &Line| line.owes_restore() || (waited_for && line.change().is_some());
-        self.calls.is_empty() && (self.stopping == Stopping::Abandoned || !self.lines().any(busy))
+        let settled = || !self.audit.is_waiting() && !self.lines().any(busy);
+        self.calls.is_empty() && (self.stopping == Stopping::Abandoned || settled())
     }
 
     /// Whether a call of this id is in the dispatcher.
@@ -188,78 +242,54 @@ impl Dispatcher {
     }
 
     fn submit(&mut self, request: CallRequest, now: Now) {
-        let (call, agent) = (request.id.clone(), request.agent.clone());
+        let (call, agent, numbers) = (request.id.clone(), request.agent.clone(), request.numbers.clone());
         let btree_map::Entry::Vacant(place) = self.slots.entry(call.clone()) else { return };
         self.arrivals += 1;
         let slot = Slot(self.arrivals);
         place.insert(slot);
-        self.calls.insert(slot, Box::new(Record::new(request.clone(), now.monotonic)));
+        let expires =
+            request.expires_at.map(|at| now.monotonic.after(at.since_unix().saturating_sub(now.wall.since_unix())));
+        let record = Record { expires, ..Record::new(request.clone(), now.monotonic) };
+        self.calls.insert(slot, Box::new(record));
         self.append(slot, CallEvent::CallRequested { request }, now);
-        let number = self.record(slot).at.clone();
-        self.join(slot, &number);
+        self.join(&numbers);
         if self.stopping != Stopping::No {
             self.withdraw_for_stop(slot, now);
             return;
         }
-        self.outbox.push(Effect::Tell(Notice::VerificationStarted { call, agent: agent.clone() }));
-        let known = self.agents.find(&agent, now.monotonic, self.policy.verified_for).cloned();
-        match known {
-            Some(profile) => self.verified(slot, profile, Evidence::Cached, now),
-            None if self.agents.ask(&agent, slot) => self.outbox.push(Effect::VerifyAgent(agent)),
-            None => {}
-        }
-        self.read_ahead(slot, &number, now);
-    }
-
-    /// Reads the number while the agent is being verified, where it will be needed.
-    fn read_ahead(&mut self, slot: Slot, number: &PhoneNumberId, now: Now) {
-        let Some(record) = self.calls.get(&slot) else { return };
-        let Some(desk) = self.desks.get(number) else { return };
-        if desk.line.decide(&record.want(), now.monotonic, &self.policy) == Decision::Read {
-            self.read(number, now);
-        }
-    }
-
-    fn agent_answered(&mut self, agent: &AgentId, answer: &Result<Option<AgentProfile>, ProviderError>, now: Now) {
-        let waiting = self.agents.answered(agent);
-        if let Ok(Some(profile)) = answer {
-            self.agents.know(profile.clone(), now.monotonic);
-        }
-        for slot in waiting {
-            match answer {
-                Ok(Some(profile)) => self.verified(slot, profile.clone(), Evidence::Fresh, now),
-                Ok(None) => {
-                    let detail = format!("the provider knows no agent {agent}");
-                    self.unverified(slot, FailureReason::AgentNotFound, detail, now);
-                }
-                Err(error) => {
-                    self.unverified(slot, FailureReason::Provider(error.kind()), error.detail().to_owned(), now);
-                }
+        if let Some(at) = expires {
+            self.timers.insert((at, TimerKey::Expiry(slot)));
+            if at <= now.monotonic {
+                self.expire(slot, now);
+                return;
             }
         }
-    }
-
-    fn verified(&mut self, slot: Slot, profile: AgentProfile, evidence: Evidence, now: Now) {
-        let Some(record) = self.waiting_for_verification(slot) else { return };
-        record.agent_name = Some(profile.name.clone());
-        if profile.archived {
-            let detail = format!("the agent {} ({}) is archived", profile.name, profile.id);
-            self.unverified(slot, FailureReason::AgentArchived, detail, now);
+        if self.is_halted(slot, now) {
             return;
         }
-        self.write(slot, CallEvent::AgentVerified { agent_name: profile.name, evidence }, now);
-        self.queue(slot, now);
+        self.outbox.push(Effect::Tell(Notice::VerificationStarted { call, agent: agent.clone() }));
+        self.verify(slot, &agent, now);
+        self.read_ahead(slot, &numbers, now);
     }
 
-    fn unverified(&mut self, slot: Slot, reason: FailureReason, detail: String, now: Now) {
-        if self.waiting_for_verification(slot).is_some() {
-            self.write(slot, CallEvent::VerificationFailed { reason, detail }, now);
-            self.end(slot, now);
+    /// Reads the numbers while the agent is being verified, where that will be needed.
+    fn read_ahead(&mut self, slot: Slot, numbers: &NumberChoice, now: Now) {
+        let Some(record) = self.calls.get(&slot) else { return };
+        let desks = || numbers.iter().filter_map(|number| self.desks.get(number));
+        let unknown = desks().filter(|desk| desk.line.number().is_none() && !desk.line.is_reading()).count();
+        let needed =
+            |desk: &Desk| desk.line.decide(&record.want(desk.line.id()), now.monotonic, &self.policy) == Decision::Read;
+        if let Some(number) = numbers.only() {
+            if desks().any(|desk| needed(desk)) {
+                self.read(number, now);
+            }
+        } else if unknown == 1 {
+            let unread = desks().find(|desk| desk.line.number().is_none() && !desk.line.is_reading());
+            let unread = unread.map(|desk| desk.line.id().clone());
+            self.read(&unread.expect("one was just counted"), now);
+        } else if unknown > 1 {
+            self.list_numbers(now);
         }
-    }
-
-    fn waiting_for_verification(&mut self, slot: Slot) -> Option<&mut Record> {
-        self.calls.get_mut(&slot).map(Box::as_mut).filter(|record| record.step == Step::Verification)
     }
 
     fn record(&self, slot: Slot) -> &Record {
@@ -286,6 +316,12 @@ impl Dispatcher {
                 TimerKey::Line(number) => {
                     self.dirty.insert(number);
                 }
+                TimerKey::Expiry(slot) => self.expire(slot, now),
+                TimerKey::Bound(slot) => self.bound(slot, now),
+                TimerKey::Verify => self.ask_about_agents(),
+                // Whether it is still wanted is seen when everything else has been.
+                TimerKey::Survey => {}
+                TimerKey::Anything => self.try_again(now),
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::record::{Proving, Step};
 use crate::error::ProviderError;
 use crate::flow::{CallEvent, CallState, Proof};
-use crate::ids::{AgentId, ConversationId, PhoneNumberId};
+use crate::ids::{ConversationId, PhoneNumberId};
 use crate::notice::Notice;
 use crate::policy::ProofPolicy;
 use crate::ports::Conversation;
@@ -30,11 +30,12 @@ impl Dispatcher {
     /// Reads the conversation back, as the call's policy says. `known` is a record that was just read.
     pub(super) fn prove(&mut self, slot: Slot, conversation: ConversationId, known: Option<&Conversation>, now: Now) {
         let record = self.record_mut(slot);
-        if record.request.policies.proof == ProofPolicy::Off {
-            self.conclude(slot);
-            return;
+        match record.request.policies.proof {
+            ProofPolicy::Off => return self.conclude(slot),
+            ProofPolicy::Pages => return self.prove_by_pages(slot, conversation, now),
+            ProofPolicy::Once | ProofPolicy::Required => {}
         }
-        record.step = Step::Proof(Proving { since: now.monotonic, done: 0, due: None, best: Proof::Absent });
+        record.step = Step::Proof(Box::new(Proving { since: now.monotonic, done: 0, due: None, best: Proof::Absent }));
         match known {
             Some(known) => {
                 let proof = compare(known, &record.request, &record.at);
@@ -96,18 +97,11 @@ impl Dispatcher {
             return;
         }
         if let Proof::Mismatch { agent, .. } = &proof {
-            self.quarantine(slot, agent.clone(), now);
+            let record = self.record(slot);
+            let (call, number) = (record.request.id.clone(), record.at.clone());
+            self.mismatched(&call, &number, agent.clone(), now);
         }
         self.write(slot, CallEvent::ProofRead { proof }, now);
         self.conclude(slot);
-    }
-
-    /// The provider's record contradicts the call: its number is not used again before it has been read.
-    fn quarantine(&mut self, slot: Slot, seen: Option<AgentId>, now: Now) {
-        let record = self.record(slot);
-        let (call, number) = (record.request.id.clone(), record.at.clone());
-        self.desk(&number).line.quarantine(now.monotonic);
-        self.outbox.push(Effect::Tell(Notice::NumberQuarantined { call, number: number.clone(), seen }));
-        self.dirty.insert(number);
     }
 }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use crate::flow::{AssignmentOutcome, CallState, FailureReason, Proof};
+use crate::dispatch::effect::Slot;
+use crate::dispatch::queue::Turn;
+use crate::flow::{AssignmentOutcome, CallState, Proof};
 use crate::ids::{AttemptId, PhoneNumberId};
 use crate::line::Want;
 use crate::notice::{CallReport, RestoreOutcome};
-use crate::policy::AfterCall;
+use crate::policy::{AfterCall, AssignmentPolicy};
 use crate::ports::{Number, Permit};
-use crate::request::CallRequest;
+use crate::request::{CallRequest, Priority};
 use crate::time::{Instant, Timestamp};
 
 /// One call.
@@ -20,21 +22,24 @@ pub(super) struct Record {
     pub(super) step: Step,
     pub(super) since: Instant,
     pub(super) ended_at: Option<Instant>,
-    pub(super) agent_name: Option<String>,
-    pub(super) number: Option<Number>,
     /// The number whose turn it takes; the only one, or else the first until that is decided.
     pub(super) at: PhoneNumberId,
     pub(super) assignment: Option<AssignmentOutcome>,
-    pub(super) blocked: Option<(FailureReason, String)>,
     pub(super) announced: bool,
     pub(super) permit: Option<Permit>,
     pub(super) sends: u32,
     /// Assignments for this call that got no clear answer.
     pub(super) unclear_assigns: u32,
     pub(super) first_sent: Option<Instant>,
-    pub(super) restore: Option<RestoreOutcome>,
+    pub(super) restore: Option<Box<RestoreOutcome>>,
     /// The journal has refused something of this call: nothing more is written, and nothing more is sent.
     pub(super) unjournalled: bool,
+    /// The number that has just been assigned for it.
+    pub(super) ready: Option<PhoneNumberId>,
+    /// A dial that was given up has been followed by another.
+    pub(super) redialled: bool,
+    /// It is not dialled after this.
+    pub(super) expires: Option<Instant>,
 }
 
 /// What a call waits for.
@@ -51,13 +56,13 @@ pub(super) enum Step {
     /// The journal's answer to its intent to dial, which was decided then.
     Intent(AttemptId, Instant),
     /// The answer to its dial.
-    Answer(Sent),
+    Answer(Box<Sent>),
     /// The time at which it tries for its number, or its dial, again.
     Retry(Instant),
     /// Evidence of a dial in doubt.
-    Evidence(Doubt),
+    Evidence(Box<Doubt>),
     /// The provider's record of its conversation.
-    Proof(Proving),
+    Proof(Box<Proving>),
     /// Its number being given back.
     Restore,
 }
@@ -144,10 +149,7 @@ impl Record {
             step: Step::Verification,
             since: now,
             ended_at: None,
-            agent_name: None,
-            number: None,
             assignment: None,
-            blocked: None,
             announced: false,
             permit: None,
             sends: 0,
@@ -155,20 +157,35 @@ impl Record {
             first_sent: None,
             restore: None,
             unjournalled: false,
+            ready: None,
+            redialled: false,
+            expires: None,
         }
+    }
+
+    /// Its place in the order of waiting: urgent calls count as asked for `ahead` earlier.
+    pub(super) fn turn(&self, slot: Slot, ahead: Duration) -> Turn {
+        let since = match self.request.priority {
+            Priority::Normal => self.since.after(ahead),
+            Priority::Urgent => self.since,
+        };
+        Turn { since, slot }
     }
 
     pub(super) fn wants_restore(&self) -> bool {
         self.request.policies.after_call == AfterCall::Restore
     }
 
-    pub(super) fn want(&self) -> Want<'_> {
-        Want {
-            agent: &self.request.agent,
-            assignment: self.request.policies.assignment,
-            restore: self.wants_restore(),
-            since: self.since,
-        }
+    /// What it needs of a number.
+    pub(super) fn want(&self, number: &PhoneNumberId) -> Want<'_> {
+        let assignment = match self.request.policies.assignment {
+            // It has just been assigned for this call.
+            AssignmentPolicy::Always if self.ready.as_ref() == Some(number) => AssignmentPolicy::IfDifferent,
+            assignment @ (AssignmentPolicy::Always | AssignmentPolicy::IfDifferent | AssignmentPolicy::Never) => {
+                assignment
+            }
+        };
+        Want { agent: &self.request.agent, assignment, restore: self.wants_restore(), since: self.since }
     }
 
     /// A number that differs between calls, also between those of other processes: their ids do.
@@ -181,23 +198,37 @@ impl Record {
         AttemptId::of_call(&self.request.id, self.sends + 1)
     }
 
+    /// Until when a dial that was decided then may be sent.
+    pub(super) fn send_by(&self, decided: Instant) -> Instant {
+        let send_by = decided.after(self.request.policies.dial.send_within);
+        self.expires.map_or(send_by, |expires| send_by.min(expires))
+    }
+
     /// How long the agent must stay after a dial's answer.
     pub(super) fn settle_until(&self, now: Instant) -> Option<Instant> {
         let settle = self.request.policies.settle_after_post;
         (settle > Duration::ZERO).then(|| now.after(settle))
     }
 
-    pub(super) fn report(self) -> CallReport {
+    pub(super) fn report(self, agent_name: Option<String>, number: Option<Number>) -> CallReport {
         let elapsed = self.ended_at.map_or(Duration::ZERO, |at| at.since(self.since));
-        let decided = self.number.is_some() || self.request.numbers.only().is_some();
+        let from = match &self.state {
+            CallState::Assigned(call) => Some(call.number().clone()),
+            CallState::Initiated(call) => Some(call.number().clone()),
+            CallState::Failed(_) if self.assignment.is_some() => Some(self.at),
+            CallState::Requested(_) | CallState::Verified(_) | CallState::Failed(_) => {
+                self.request.numbers.only().cloned()
+            }
+        };
+        let number = number.filter(|number| from.as_ref() == Some(&number.id));
         CallReport {
-            from: decided.then_some(self.at),
+            from,
             request: self.request,
             state: self.state,
-            agent_name: self.agent_name,
-            number: self.number,
+            agent_name,
+            number,
             assignment: self.assignment,
-            restore: self.restore,
+            restore: self.restore.map(|restore| *restore),
             elapsed,
         }
     }

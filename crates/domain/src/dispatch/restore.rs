@@ -100,7 +100,7 @@ impl Dispatcher {
         self.outbox.push(Effect::Tell(Notice::InboundRestored { number: number.clone(), outcome: outcome.clone() }));
         if let Some(slot) = closing {
             if let Some(record) = self.calls.get_mut(&slot) {
-                record.restore = Some(outcome);
+                record.restore = Some(Box::new(outcome));
             }
             self.restored_for(slot);
         }
@@ -115,12 +115,13 @@ impl Dispatcher {
 
     /// Ends a call unless its number still has to be given back.
     pub(super) fn conclude(&mut self, slot: Slot) {
-        let desk = self.desk_of(slot);
-        let waits = desk.closing == Some(slot) && desk.open.is_empty() && desk.line.owes_restore();
-        if waits {
-            let number = desk.line.id().clone();
+        let at = self.record(slot).at.clone();
+        let is_open = self.is_open(&at);
+        let desk = self.desk(&at);
+        let waits = desk.closing == Some(slot) && desk.line.owes_restore();
+        if waits && !is_open {
             self.record_mut(slot).step = Step::Restore;
-            self.dirty.insert(number);
+            self.dirty.insert(at);
         } else {
             self.complete(slot);
         }

@@ -51,6 +51,18 @@ impl Dispatcher {
         self.end(slot, now);
     }
 
+    /// Takes a call back that was not dialled by the time it was wanted.
+    pub(super) fn expire(&mut self, slot: Slot, now: Now) {
+        if self.calls.contains_key(&slot) {
+            self.withdraw(slot, WithdrawReason::Expired, "the call was not dialled by the time it was wanted", now);
+        }
+    }
+
+    /// No more calls will come: what is still to be proved by pages is read once more when the last has ended.
+    pub(super) fn drain(&mut self) {
+        self.audit.drain();
+    }
+
     pub(super) fn shut_down(&mut self, now: Now) {
         if self.stopping == Stopping::No {
             self.stopping = Stopping::Interrupted;
@@ -68,7 +80,7 @@ impl Dispatcher {
             if let Step::Answer(sent) = self.record(slot).step.clone() {
                 self.outbox.push(Effect::DropDial(slot));
                 let detail = "the request was dropped while it was open".to_owned();
-                self.doubt(slot, sent, DoubtCause::Interrupted, detail, now);
+                self.doubt(slot, *sent, DoubtCause::Interrupted, detail, now);
             } else {
                 self.withdraw(slot, WithdrawReason::Cancelled, "interrupted before the call was dialled", now);
             }
@@ -78,6 +90,7 @@ impl Dispatcher {
     pub(super) fn abandon(&mut self, now: Now) {
         self.interrupt(now);
         self.stopping = Stopping::Abandoned;
+        self.audit.abandon();
         for slot in self.all_calls() {
             let step = &self.record(slot).step;
             if let Step::Evidence(_) = step {

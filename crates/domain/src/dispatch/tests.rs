@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::error::ProviderError;
 use crate::flow::{CallState, Dialed, FailureReason, Proof, Stage};
 use crate::ids::{AttemptId, ConversationId};
 use crate::notice::{CallReport, RestoreOutcome};
 use crate::phone::{CallerId, PhoneNumber};
 use crate::policy::{AfterCall, AssignmentPolicy, Policies, ProofPolicy};
+use crate::ports::AgentProfile;
 use crate::ports::{
     AssignedAgent, Change, Conversation, ConversationPhoneCall, ConversationStatus, DialAccepted, DialAnswer,
     DialRefused, Number, NumberProvider, Permit,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_channel::{mpsc, oneshot};
+use futures_util::{Stream, StreamExt, stream};
 
 use crate::driver::Known;
 use crate::error::JournalError;
@@ -22,6 +23,7 @@ pub(super) enum Command {
     ShutDown,
     Interrupt,
     Abandon,
+    Watch(CallId, mpsc::UnboundedSender<Recorded>, oneshot::Sender<()>),
     Trust(PhoneNumberId),
     Ended(ConversationId),
 }
@@ -112,6 +114,38 @@ impl Handle {
         Ok(Placed { id, report, journal: self.journal.clone() })
     }
 
+    /// The events of a call, those of before first, then each as the journal takes it, until the call has ended. (What
+    /// pages of the conversation list prove later is in the journal alone.)
+    ///
+    /// # Errors
+    /// One [`JournalError`], and then the end, where the journal cannot be read.
+    pub fn events(&self, call: &CallId) -> impl Stream<Item = Result<Recorded, JournalError>> + Send + use<> {
+        let (sender, live) = mpsc::unbounded();
+        let (registered, is_registered) = oneshot::channel();
+        self.send(Command::Watch(call.clone(), sender, registered));
+        let watching = Watching { journal: self.journal.clone(), call: call.clone(), live, last: 0 };
+        let begin = async move {
+            // A driver that has ended leaves everything in the journal.
+            let _ = is_registered.await;
+            let before = watching.journal.events(&watching.call, 0).await;
+            (before, watching)
+        };
+        stream::once(begin).flat_map(|(before, mut watching)| {
+            if let Ok(last) = before.as_ref().map(|events| events.last().map_or(0, |last| last.version)) {
+                watching.last = last;
+            } else {
+                watching.live.close();
+            }
+            let before = match before {
+                Ok(events) => events.into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            };
+            let Watching { live, last, .. } = watching;
+            let after = live.filter(move |recorded| std::future::ready(recorded.version > last));
+            stream::iter(before).chain(after.map(Ok))
+        })
+    }
+
     /// Takes a call back if its dial has not been sent.
     pub fn cancel(&self, call: &CallId) {
         self.send(Command::Cancel(call.clone()));
@@ -148,6 +182,14 @@ impl Handle {
         // A driver that has ended needs no telling.
         drop(self.commands.unbounded_send(command));
     }
+}
+
+/// A call whose events are followed.
+struct Watching {
+    journal: Arc<dyn Journal>,
+    call: CallId,
+    live: mpsc::UnboundedReceiver<Recorded>,
+    last: u64,
 }
 
 impl Placed {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_channel::oneshot;
+use futures_channel::{mpsc, oneshot};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -14,7 +14,7 @@ use crate::driver::Observer;
 use crate::error::{JournalError, SideEffect};
 use crate::ids::CallId;
 use crate::notice::{CallReport, Notice};
-use crate::ports::{Change, Entry, Journal};
+use crate::ports::{Change, Entry, Journal, Recorded};
 
 /// The most entries that are written at once.
 const ENTRIES_MAX: usize = 512;
@@ -30,6 +30,7 @@ pub(super) struct Log {
     tickets: VecDeque<Ticket>,
     answers: VecDeque<(Ticket, Result<(), JournalError>)>,
     told_after: VecDeque<Item>,
+    watchers: BTreeMap<CallId, Vec<mpsc::UnboundedSender<Recorded>>>,
 }
 
 enum Item {
@@ -50,7 +51,13 @@ impl Log {
             tickets: VecDeque::new(),
             answers: VecDeque::new(),
             told_after: VecDeque::new(),
+            watchers: BTreeMap::new(),
         }
+    }
+
+    /// Tells the events of a call from now on, until it ends.
+    pub(super) fn watch(&mut self, call: CallId, events: mpsc::UnboundedSender<Recorded>) {
+        self.watchers.entry(call).or_default().push(events);
     }
 
     pub(super) fn commit(&mut self, ticket: Ticket, entry: Entry) {
@@ -120,7 +127,7 @@ impl Log {
 
     /// Keeps the events of an entry, to be told when it is written.
     fn announce(&mut self, entry: &Entry) {
-        if self.observer.is_none() {
+        if self.observer.is_none() && self.watchers.is_empty() {
             return;
         }
         for change in &entry.changes {
@@ -150,9 +157,17 @@ impl Log {
         }
     }
 
-    fn deliver(&self, notice: Notice, reports: &mut BTreeMap<CallId, oneshot::Sender<CallReport>>) {
+    fn deliver(&mut self, notice: Notice, reports: &mut BTreeMap<CallId, oneshot::Sender<CallReport>>) {
+        if let Notice::Recorded { call, recorded } = &notice
+            && let Some(watchers) = self.watchers.get_mut(call)
+        {
+            watchers.retain(|watcher| watcher.unbounded_send(recorded.clone()).is_ok());
+        }
         if let Some(observer) = &self.observer {
             observer.notice(&notice);
+        }
+        if let Notice::Completed(report) = &notice {
+            self.watchers.remove(&report.request.id);
         }
         if let Notice::Completed(report) = notice
             && let Some(waiting) = reports.remove(&report.request.id)

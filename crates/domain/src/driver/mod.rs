@@ -196,6 +196,11 @@ impl Driver {
                     return Some(Input::KnowNumber(number, sent));
                 }
                 Poll::Ready(Some(Command::Cancel(call))) => return Some(Input::Cancel(call)),
+                Poll::Ready(Some(Command::Watch(call, events, registered))) => {
+                    self.log.watch(call, events);
+                    // Whoever asked may have gone.
+                    let _ = registered.send(());
+                }
                 Poll::Ready(Some(Command::ShutDown)) => return Some(Input::ShutDown),
                 Poll::Ready(Some(Command::Trust(number))) => return Some(Input::Trust(number)),
                 Poll::Ready(Some(Command::Ended(conversation))) => {
@@ -208,7 +213,7 @@ impl Driver {
                 }
                 Poll::Ready(None) => {
                     self.commands = None;
-                    return None;
+                    return Some(Input::Drain);
                 }
                 Poll::Pending => return None,
             }
@@ -261,7 +266,9 @@ impl Driver {
             Effect::ReturnPermit(permit) => self.returns.push(work::return_permit(&self.ports, permit)),
             Effect::VerifyAgents(agents) => self.work.push(work::verify_agents(&self.ports, agents)),
             Effect::ListNumbers => self.work.push(work::list_numbers(&self.ports)),
-            Effect::Survey { started_after } => self.work.push(work::survey(&self.ports, started_after)),
+            Effect::Survey { started_after, wanted } => {
+                self.work.push(work::survey(&self.ports, started_after, wanted));
+            }
             Effect::VerifyAgent(agent) => self.work.push(work::verify_agent(&self.ports, agent)),
             Effect::ReadNumber(number) => self.work.push(work::read_number(&self.ports, number)),
             Effect::AssignNumber(order) => self.work.push(work::assign_number(&self.ports, order)),

@@ -1,5 +1,6 @@
 //! One piece of work per effect: a port is asked, and the answer becomes an input.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -68,44 +69,54 @@ pub(super) fn place_call(ports: &Ports, slot: Slot, request: Box<DialRequest>) -
 }
 
 pub(super) fn verify_agent(ports: &Ports, agent: AgentId) -> Work {
-    let provider = ports.provider.clone();
+    let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
+        permits.pace().await;
         let answer = provider.agent(&agent).await;
         Input::AgentAnswered(agent, answer)
     })
 }
 
 pub(super) fn verify_agents(ports: &Ports, agents: Vec<AgentId>) -> Work {
-    let provider = ports.provider.clone();
+    let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
+        permits.pace().await;
         let answer = provider.summaries(&agents).await;
         Input::AgentsAnswered(agents, answer)
     })
 }
 
 pub(super) fn list_numbers(ports: &Ports) -> Work {
-    let provider = ports.provider.clone();
-    work(async move { Input::NumbersListed(provider.numbers().await) })
+    let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
+    work(async move {
+        permits.pace().await;
+        Input::NumbersListed(provider.numbers().await)
+    })
 }
 
 /// The most pages that one survey reads.
 const SURVEY_PAGES_MAX: u32 = 50;
 
-pub(super) fn survey(ports: &Ports, started_after: Timestamp) -> Work {
-    let provider = ports.provider.clone();
+pub(super) fn survey(ports: &Ports, started_after: Timestamp, wanted: Vec<ConversationId>) -> Work {
+    let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
+        let mut missing: BTreeSet<ConversationId> = wanted.into_iter().collect();
         let page = PageRequest { size: Some(PAGE_SIZE_MAX), ..PageRequest::default() };
         let mut query = ConversationQuery { started_after: Some(started_after), page, ..ConversationQuery::default() };
         let mut seen = Vec::new();
         for _ in 0..SURVEY_PAGES_MAX {
+            permits.pace().await;
             match provider.conversations(&query).await {
                 Ok(page) => {
+                    for item in &page.items {
+                        missing.remove(&item.id);
+                    }
                     seen.extend(page.items);
                     query.page.cursor = page.next;
                 }
                 Err(error) => return Input::Surveyed(Err(error)),
             }
-            if query.page.cursor.is_none() {
+            if query.page.cursor.is_none() || missing.is_empty() {
                 break;
             }
         }
@@ -114,32 +125,36 @@ pub(super) fn survey(ports: &Ports, started_after: Timestamp) -> Work {
 }
 
 pub(super) fn read_number(ports: &Ports, number: PhoneNumberId) -> Work {
-    let provider = ports.provider.clone();
+    let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
+        permits.pace().await;
         let answer = provider.number(&number).await;
         Input::NumberAnswered(number, answer)
     })
 }
 
 pub(super) fn assign_number(ports: &Ports, order: AssignNumber) -> Work {
-    let provider = ports.provider.clone();
+    let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
+        permits.pace().await;
         let answer = provider.assign(&order).await;
         Input::AssignAnswered(order.number, order.attempt, answer)
     })
 }
 
 pub(super) fn look_up(ports: &Ports, slot: Slot, wanted: LookUp) -> Work {
-    let provider = ports.provider.clone();
+    let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
+        permits.pace().await;
         let answer = search::search(provider.as_ref(), &wanted).await;
         Input::LookedUp(slot, wanted.attempt, answer)
     })
 }
 
 pub(super) fn read_conversation(ports: &Ports, slot: Slot, id: ConversationId) -> Work {
-    let provider = ports.provider.clone();
+    let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
+        permits.pace().await;
         let answer = provider.conversation(&id).await;
         Input::ConversationRead(slot, answer)
     })

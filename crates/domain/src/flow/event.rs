@@ -117,14 +117,6 @@ pub enum WithdrawReason {
     Superseded,
     /// It was not dialled by the time it was wanted.
     Expired,
-    /// Its agent kept failing.
-    AgentFailing,
-    /// The numbers it may be placed from kept failing.
-    NumberFailing,
-    /// The numbers it may be placed from are stopped.
-    NumberStopped,
-    /// The account cannot dial: the key is refused, or its quota is used up.
-    Account(FailureKind),
 }
 
 /// What happened to a call.

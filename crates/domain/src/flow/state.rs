@@ -37,6 +37,8 @@ pub struct Assigned {
     number: PhoneNumberId,
     outcome: AssignmentOutcome,
     dial: Dial,
+    // An earlier dial was given up without knowing whether it was executed.
+    given_up: bool,
 }
 
 /// How far the dial got.
@@ -107,7 +109,7 @@ impl Requested {
 
 impl Verified {
     pub(super) fn assign(self, number: PhoneNumberId, outcome: AssignmentOutcome) -> Assigned {
-        Assigned { number, outcome, dial: Dial::NotSent }
+        Assigned { number, outcome, dial: Dial::NotSent, given_up: false }
     }
 
     pub(super) fn fail(self, reason: FailureReason, detail: &str) -> Failed {
@@ -139,8 +141,20 @@ impl Assigned {
         Self { number, outcome, ..self }
     }
 
+    pub(super) fn give_up_dial(self) -> Self {
+        Self { dial: Dial::NotSent, given_up: true, ..self }
+    }
+
     pub(super) fn lose(self, reason: FailureReason, detail: &str) -> Failed {
-        failed(Stage::Assign, reason, detail)
+        self.failed(Stage::Assign, reason, detail)
+    }
+
+    fn failed(&self, stage: Stage, reason: FailureReason, detail: &str) -> Failed {
+        let mut failed = failed(stage, reason, detail);
+        if self.given_up {
+            failed.failure.dialed = Dialed::Unknown;
+        }
+        failed
     }
 
     pub(super) fn initiate(self, found: Found) -> Initiated {
@@ -148,11 +162,11 @@ impl Assigned {
     }
 
     pub(super) fn fail(self, reason: FailureReason, detail: &str) -> Failed {
-        failed(Stage::Initiate, reason, detail)
+        self.failed(Stage::Initiate, reason, detail)
     }
 
     pub(super) fn refuse(self, conversation: Option<ConversationId>, detail: &str) -> Failed {
-        let mut failed = failed(Stage::Initiate, FailureReason::Refused, detail);
+        let mut failed = self.failed(Stage::Initiate, FailureReason::Refused, detail);
         if conversation.is_some() {
             failed.failure.dialed = Dialed::Unknown;
         }
@@ -260,8 +274,8 @@ impl CallState {
         match self {
             Self::Requested(_) | Self::Verified(_) => Dialed::No,
             Self::Assigned(assigned) => match assigned.dial {
-                Dial::NotSent => Dialed::No,
-                Dial::Sent(_) | Dial::InDoubt(..) => Dialed::Unknown,
+                Dial::NotSent if !assigned.given_up => Dialed::No,
+                Dial::NotSent | Dial::Sent(_) | Dial::InDoubt(..) => Dialed::Unknown,
             },
             Self::Initiated(_) => Dialed::Yes,
             Self::Failed(failed) => failed.failure.dialed,

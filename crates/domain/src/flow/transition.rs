@@ -76,7 +76,7 @@ impl CallState {
                     }
                     (Dial::Sent(sent), event) if Some(&sent) == attempt_of(event) => answered(call, event, illegal)?,
                     (Dial::InDoubt(sent, _), E::DialGivenUp { attempt, .. }) if sent == *attempt => {
-                        Self::Assigned(call.with_dial(Dial::NotSent))
+                        Self::Assigned(call.give_up_dial())
                     }
                     (Dial::InDoubt(sent, _), E::LookUpsEnded { attempt, detail }) if sent == *attempt => {
                         Self::Failed(call.give_up(attempt.clone(), detail))
@@ -137,10 +137,6 @@ fn withdrawn(reason: WithdrawReason) -> FailureReason {
         WithdrawReason::Journal => FailureReason::Journal,
         WithdrawReason::Superseded => FailureReason::Superseded,
         WithdrawReason::Expired => FailureReason::Expired,
-        WithdrawReason::AgentFailing => FailureReason::AgentFailing,
-        WithdrawReason::NumberFailing => FailureReason::NumberFailing,
-        WithdrawReason::NumberStopped => FailureReason::NumberStopped,
-        WithdrawReason::Account(kind) => FailureReason::Provider(kind),
     }
 }
 

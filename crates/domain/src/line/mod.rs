@@ -12,6 +12,8 @@ mod restore;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use crate::error::{ProviderError, SideEffect};
 use crate::flow::{AssignmentOutcome, Evidence, FailureReason};
 use crate::ids::{AgentId, AttemptId, PhoneNumberId};
@@ -179,18 +181,77 @@ impl Line {
 
     /// Takes the answer of a read. A read that was sent before a change was answered says nothing about the
     /// assignment, however late it comes.
-    pub fn read_answered(&mut self, number: Option<Number>, now: Instant, policy: &LinePolicy) {
-        let Some(sent) = self.reading.take() else { return };
+    ///
+    /// Returns who answered it, as far as was known, and who does, where somebody else has changed that.
+    pub fn read_answered(
+        &mut self,
+        number: Option<Number>,
+        now: Instant,
+        policy: &LinePolicy,
+    ) -> Option<(Option<AgentId>, Option<AgentId>)> {
+        let sent = self.reading.take()?;
         let Some(number) = number else {
             self.number = None;
             self.belief = Belief::Unknown;
-            return;
+            return None;
         };
+        let mut outside = None;
         if !self.is_overtaken(sent) {
             self.quarantined.take_if(|since| *since <= sent);
-            self.belief = Belief::asked(number.assigned_id().cloned(), sent, now, policy.freshness);
+            let is = number.assigned_id();
+            // While a request of ours may still take effect, a change may be our own.
+            outside = match self.belief.agent() {
+                Some(was) if was != is && self.pins.is_settled() => Some((was.cloned(), is.cloned())),
+                Some(_) | None => None,
+            };
+            self.belief = Belief::asked(is.cloned(), sent, now, policy.freshness);
         }
         self.number = Some(number);
+        outside
+    }
+
+    /// Whether the read that is under way was sent then.
+    pub fn is_reading_since(&self, sent: Instant) -> bool {
+        self.reading == Some(sent)
+    }
+
+    /// Who answers the number, as far as is known; the outer `None` = unknown.
+    pub fn answers(&self) -> Option<Option<&AgentId>> {
+        self.belief.agent()
+    }
+
+    /// Whether the number cannot be assigned, so that calls of all agents may be placed from it at once.
+    pub fn is_outbound_only(&self) -> bool {
+        self.number.as_ref().is_some_and(|number| !number.inbound)
+    }
+
+    /// Whether requests of `agent` may be sent on the number, as far as others are concerned that are unresolved.
+    pub fn is_free_for(&self, agent: &AgentId, policy: &LinePolicy) -> bool {
+        self.is_outbound_only() || (self.change.is_none() && self.obstacle(agent, policy).is_none())
+    }
+
+    fn obstacle(&self, agent: &AgentId, policy: &LinePolicy) -> Option<pins::Obstacle> {
+        #[cfg(feature = "mutations")]
+        if policy.mutation == Some(crate::policy::Mutation::NoPinRule) {
+            return None;
+        }
+        let _ = policy;
+        self.pins.others(Some(agent))
+    }
+
+    /// Whether who answers the number is known well enough for a dial.
+    pub fn is_confirmed(&self, now: Instant, policy: &LinePolicy) -> bool {
+        #[cfg(feature = "mutations")]
+        if policy.mutation == Some(crate::policy::Mutation::NoFreshness) {
+            return self.belief.agent().is_some();
+        }
+        self.belief.is_fresh(now, policy.freshness)
+    }
+
+    /// Whether it is time to read the number again while it is being used, so that no dial has to wait for that: half
+    /// of the time has passed for which a confirmation is good.
+    pub fn is_ageing(&self, now: Instant, freshness: Duration) -> bool {
+        self.reading.is_none() && self.change.is_none() && !self.belief.is_fresh(now, freshness / 2)
     }
 
     /// Notes that a read failed.
@@ -214,10 +275,10 @@ impl Line {
         if self.quarantined.is_some() {
             return self.pins.any().map_or(Decision::Read, |obstacle| Decision::Wait { until: obstacle.until });
         }
-        if let Some(obstacle) = self.pins.others(Some(want.agent)) {
+        if let Some(obstacle) = self.obstacle(want.agent, policy) {
             return Decision::Wait { until: obstacle.until };
         }
-        let fresh = self.belief.is_fresh(now, policy.freshness);
+        let fresh = self.is_confirmed(now, policy);
         let has_agent = self.belief.agent() == Some(Some(want.agent));
         let lacks_memory = want.restore && self.remembered.is_none();
         match (want.assignment, has_agent, fresh) {

@@ -36,6 +36,11 @@ impl Pins {
         self.open.is_empty() && self.held.is_empty()
     }
 
+    /// Whether every request that is unresolved is still to be answered: none is only waited out.
+    pub(super) fn is_settled(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// The agents of the unresolved requests, each at least once.
     pub fn agents(&self) -> impl Iterator<Item = Option<&AgentId>> {
         self.open.keys().map(Option::as_ref).chain(self.held.values().map(|held| held.agent.as_ref()))

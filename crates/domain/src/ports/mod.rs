@@ -12,7 +12,7 @@ mod provider;
 pub use clock::{Clock, Timer};
 pub use ids::Ids;
 pub use journal::{Change, Entry, Intent, IntentKind, Journal, MemoryJournal, Recorded};
-pub use permits::{Permit, PermitRequest, Permits, Unlimited};
+pub use permits::{InvalidRate, Paced, Permit, PermitRequest, Permits, Rate, Unlimited};
 pub use provider::{
     AgentProfile, Agents, AssignNumber, AssignedAgent, Conversation, ConversationPhoneCall, ConversationQuery,
     ConversationStatus, ConversationSummary, Conversations, DialAccepted, DialAnswer, DialRefused, DialRequest, Dialer,
