@@ -111,6 +111,7 @@ impl Dispatcher {
         self.restless |= self.queue.remove(&agent, &choice, turn);
         self.stop_dialling(slot, &number);
         self.restless |= self.live.drop_hold(slot);
+        self.breakers_let_go(slot);
     }
 
     /// Notes that no dial of the call is in flight on the number any more.
@@ -413,7 +414,6 @@ impl Dispatcher {
         self.step_back(slot);
         let record = self.record(slot);
         let (wants_restore, choice, at) = (record.wants_restore(), record.request.numbers.clone(), record.at.clone());
-        self.breakers_let_go(slot);
         if let Some(count) = self.open.get_mut(&choice) {
             *count -= 1;
             if *count == 0 {

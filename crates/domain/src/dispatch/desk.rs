@@ -50,7 +50,7 @@ pub(super) struct Trouble {
 }
 
 /// How long a number that could not be read is passed over where others will do.
-const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const TROUBLE_PAUSE: Duration = Duration::from_secs(5);
 /// What counts towards stopping a number is forgotten after so long (`scheduling.md` 4.3 no. 7).
 const MEMORY: Duration = Duration::from_secs(3600);
 

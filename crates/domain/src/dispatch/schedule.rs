@@ -34,6 +34,9 @@ impl Scarce {
     }
 }
 
+/// More rounds than any input can need; a mistake must not stop the process.
+const ROUNDS_MAX: u32 = 10_000;
+
 /// How serving a number ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Served {
@@ -50,7 +53,13 @@ impl Dispatcher {
 
     /// Does whatever can be done now.
     pub(super) fn schedule(&mut self, now: Now) {
+        let mut rounds = 0_u32;
         while self.restless || !self.dirty.is_empty() {
+            rounds += 1;
+            debug_assert!(rounds < ROUNDS_MAX, "the scheduler goes round in circles: {self:?}");
+            if rounds >= ROUNDS_MAX {
+                break;
+            }
             self.restless = false;
             let mut touched = std::mem::take(&mut self.dirty);
             for number in &touched {
@@ -158,7 +167,9 @@ impl Dispatcher {
         let mut draining = Vec::new();
         for (number, desk) in &self.desks {
             if desk.session.as_ref().is_some_and(|session| session.closing) {
-                draining.push(number.clone());
+                if self.is_usable(desk, now) {
+                    draining.push(number.clone());
+                }
             } else if self.is_idle_number(desk, scarce, now) {
                 idle.push(number.clone());
             }
@@ -174,7 +185,9 @@ impl Dispatcher {
                 let number = idle.remove(at);
                 self.open(&number, agent);
                 touched.insert(number);
-            } else if let Some(at) = draining.iter().position(may_be) {
+            } else if let Some(at) =
+                draining.iter().position(|number| may_be(number) && self.will_be_free(number, agent))
+            {
                 draining.remove(at);
             } else if scarce.is_none_or(|scarce| scarce.is_near(turn)) {
                 unresolved.push((turn, group));
@@ -188,6 +201,12 @@ impl Dispatcher {
                 None => return unresolved,
             }
         }
+    }
+
+    /// Whether the number can serve the agent when what is in flight on it is answered.
+    fn will_be_free(&self, number: &PhoneNumberId, agent: AgentIndex) -> bool {
+        let held = |desk: &Desk| desk.line.is_held_against(self.queue.agent(agent));
+        !self.desks.get(number).is_some_and(|desk| held(desk))
     }
 
     fn serves(&self, number: &PhoneNumberId, agent: AgentIndex) -> bool {
@@ -260,11 +279,11 @@ impl Dispatcher {
 
     /// Closes the session that has most reason to end, for a group that has no number.
     fn close_one(&mut self, turn: Turn, group: GroupIndex, scarce: Option<&Scarce>) {
-        let (_, choice) = self.queue.group_of(group);
+        let (agent, choice) = self.queue.group_of(group);
         let urgent = self.record(turn.slot).request.priority == Priority::Urgent;
         let reason = |number: &PhoneNumberId| {
             let desk = self.desks.get(number)?;
-            let session = desk.open_session()?;
+            let session = desk.open_session().filter(|_| self.will_be_free(number, agent))?;
             let next = self.next_of(session, number);
             let ends = match (next, scarce) {
                 (None, _) => true,
@@ -360,8 +379,9 @@ impl Dispatcher {
         }
         let full = self.policy.in_flight_total.is_some_and(|total| self.in_flight() >= total.max(1))
             || self.live.free(self.policy.live_max) == Some(0);
-        self.capped |= full;
-        Some((next.slot, !full && !scarce.is_some_and(|scarce| scarce.starves(next))))
+        let may_dial = !full && !scarce.is_some_and(|scarce| scarce.starves(next));
+        self.capped |= !may_dial;
+        Some((next.slot, may_dial))
     }
 
     /// Does what the call whose turn it is needs now; `false` where it has to wait, and all others with it.

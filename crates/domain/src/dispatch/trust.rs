@@ -2,7 +2,7 @@
 //! spoke. Calls that can go nowhere else fail; the others go elsewhere.
 
 use crate::dispatch::Dispatcher;
-use crate::dispatch::desk::{Trouble, Trust};
+use crate::dispatch::desk::{TROUBLE_PAUSE, Trouble, Trust};
 use crate::dispatch::effect::{Effect, Slot};
 use crate::flow::FailureReason;
 use crate::ids::{AgentId, CallId, PhoneNumberId};
@@ -66,6 +66,7 @@ impl Dispatcher {
             self.restore_failed(number, &detail, None, now);
         }
         self.desk(number).trouble = Some(Trouble { since: now.monotonic, reason, detail });
+        self.wake_line_at(number, Some(now.monotonic.after(TROUBLE_PAUSE)));
         self.put_aside(number, now);
     }
 

@@ -230,6 +230,11 @@ impl Line {
         self.is_outbound_only() || (self.change.is_none() && self.obstacle(agent, policy).is_none())
     }
 
+    /// Whether a request for somebody else that will not be answered any more may still take effect.
+    pub fn is_held_against(&self, agent: &AgentId) -> bool {
+        self.pins.are_held_by_others(agent)
+    }
+
     fn obstacle(&self, agent: &AgentId, policy: &LinePolicy) -> Option<pins::Obstacle> {
         #[cfg(feature = "mutations")]
         if policy.mutation == Some(crate::policy::Mutation::NoPinRule) {

@@ -41,6 +41,11 @@ impl Pins {
         self.held.is_empty()
     }
 
+    /// Whether one that is only waited out is not for `agent`.
+    pub(super) fn are_held_by_others(&self, agent: &AgentId) -> bool {
+        self.held.values().any(|held| held.agent.as_ref() != Some(agent))
+    }
+
     /// The agents of the unresolved requests, each at least once.
     pub fn agents(&self) -> impl Iterator<Item = Option<&AgentId>> {
         self.open.keys().map(Option::as_ref).chain(self.held.values().map(|held| held.agent.as_ref()))
