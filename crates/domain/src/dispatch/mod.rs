@@ -172,8 +172,10 @@ impl Dispatcher {
         std::mem::take(&mut self.outbox)
     }
 
-    /// The same into a list that is empty, so that one list serves many inputs.
-    pub(crate) fn handle_into(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
+    /// The same into a list that is empty, so that one list serves many inputs. What was in it is lost.
+    pub fn handle_into(&mut self, input: Input, now: Now, effects: &mut Vec<Effect>) {
+        effects.clear();
+        std::mem::swap(&mut self.outbox, effects);
         self.take(input, now);
         std::mem::swap(&mut self.outbox, effects);
     }

@@ -13,7 +13,7 @@ use crate::dispatch::{Desk, Dispatcher};
 use crate::ids::PhoneNumberId;
 use crate::line::Decision;
 use crate::request::{NumberChoice, Priority};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 
 /// Which waiting calls may take a slot while slots are scarce: those among the oldest.
 #[derive(Clone, Copy, Debug)]
@@ -122,17 +122,21 @@ impl Dispatcher {
     /// Whether slots are scarce, and for whom they are then.
     fn scarce(&self, now: Now) -> Option<Scarce> {
         let free = self.live.free(self.policy.live_max)?;
-        if self.queue.waiting() <= free {
+        // Their calls do not wait in the queue, but the next slots are theirs.
+        let assigning = self.desks.values().filter(|desk| desk.served.is_some()).count();
+        if self.queue.waiting() + assigning <= free {
             return None;
         }
         let usable = |agent: &_, choice: &NumberChoice| {
             choice.iter().any(|number| {
                 let desk = self.desks.get(number);
-                desk.is_some_and(|desk| self.is_usable(desk, now) && desk.line.is_free_for(agent, &self.policy))
+                desk.is_some_and(|desk| self.is_usable(desk, now) && !desk.line.is_held_against(agent))
             })
         };
-        let (near, next) = self.queue.oldest(free.max(1) + self.policy.look_ahead, usable);
-        Some(Scarce { near, next })
+        let count = (free.max(1) + self.policy.look_ahead).saturating_sub(assigning);
+        let (near, next) = self.queue.oldest(count, usable);
+        let nobody = Turn { since: Instant::default(), slot: Slot(0) };
+        Some(Scarce { near: if count == 0 { Some(nobody) } else { near }, next })
     }
 
     fn is_usable(&self, desk: &Desk, now: Now) -> bool {
@@ -142,7 +146,8 @@ impl Dispatcher {
 
     /// Whether the number serves nobody now, and may be given to another agent.
     fn is_idle_number(&self, desk: &Desk, scarce: Option<&Scarce>, now: Now) -> bool {
-        if !desk.in_flight.is_empty() || desk.served.is_some() || !self.is_usable(desk, now) {
+        let unread = desk.line.number().is_none() && desk.line.is_reading();
+        if !desk.in_flight.is_empty() || desk.served.is_some() || unread || !self.is_usable(desk, now) {
             return false;
         }
         let next = desk.open_session().and_then(|session| self.next_of(session, desk.line.id()));
@@ -399,7 +404,7 @@ impl Dispatcher {
                 }
                 may_dial
             }
-            // A number that waits for a place is read when there is one.
+            // A number that waits for a place is read when there is one: until then it would be read again and again.
             Decision::Read if !may_dial && desk.line.number().is_some() => false,
             Decision::Read => {
                 self.read(number, now);

@@ -232,7 +232,7 @@ impl Line {
 
     /// Whether a request for somebody else that will not be answered any more may still take effect.
     pub fn is_held_against(&self, agent: &AgentId) -> bool {
-        self.pins.are_held_by_others(agent)
+        !self.is_outbound_only() && self.pins.are_held_by_others(agent)
     }
 
     fn obstacle(&self, agent: &AgentId, policy: &LinePolicy) -> Option<pins::Obstacle> {
