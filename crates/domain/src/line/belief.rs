@@ -27,12 +27,16 @@ impl Belief {
         Self::Known { agent, confirmed_at: now, asked: false }
     }
 
-    /// From an answer that came `now` to a request sent at `sent`. Where the provider took longer than
-    /// `freshness`, the answer is still good for what is decided at this very moment; otherwise a slow
-    /// provider would be asked for ever.
-    pub(super) fn asked(agent: Option<AgentId>, sent: Instant, now: Instant, freshness: Duration) -> Self {
+    /// From an answer to a request sent at `sent`.
+    pub(super) fn asked(agent: Option<AgentId>, sent: Instant) -> Self {
+        Self::Known { agent, confirmed_at: sent, asked: true }
+    }
+
+    /// From an answer that came `now` and took longer than `freshness`, as the one before did: it is still good for
+    /// what is decided at this very moment, or a slow provider would be asked for ever.
+    pub(super) fn asked_of_the_slow(agent: Option<AgentId>, now: Instant, freshness: Duration) -> Self {
         let oldest = Instant::from_origin(now.since_origin().saturating_sub(freshness));
-        Self::Known { agent, confirmed_at: sent.max(oldest), asked: true }
+        Self::Known { agent, confirmed_at: oldest, asked: true }
     }
 
     /// Who answers; the outer `None` = unknown.

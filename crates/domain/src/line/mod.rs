@@ -38,6 +38,8 @@ pub struct Line {
     remembered: Option<Remembered>,
     /// Since when the number is not trusted: a conversation was spoken by another agent than the call's.
     quarantined: Option<Instant>,
+    /// The last read took longer than a confirmation is good for.
+    slow: bool,
 }
 
 /// A change of the assignment that has been decided and is not answered.
@@ -121,6 +123,7 @@ impl Line {
             pins: Pins::default(),
             remembered: None,
             quarantined: None,
+            slow: false,
         }
     }
 
@@ -204,7 +207,12 @@ impl Line {
                 Some(was) if was != is && self.pins.is_settled() => Some((was.cloned(), is.cloned())),
                 Some(_) | None => None,
             };
-            self.belief = Belief::asked(is.cloned(), sent, now, policy.freshness);
+            let slow = now.since(sent) > policy.freshness;
+            self.belief = if std::mem::replace(&mut self.slow, slow) && slow {
+                Belief::asked_of_the_slow(is.cloned(), now, policy.freshness)
+            } else {
+                Belief::asked(is.cloned(), sent)
+            };
         }
         self.number = Some(number);
         outside
@@ -327,7 +335,7 @@ impl Line {
             Ok(number) => {
                 self.pins.remove(attempt);
                 let assigned = number.assigned_id().cloned();
-                self.belief = Belief::asked(assigned.clone(), change.since, now, policy.freshness);
+                self.belief = Belief::asked(assigned.clone(), change.since);
                 self.number = Some(number);
                 if assigned == change.agent { Changed::Confirmed } else { Changed::Different { now: assigned } }
             }
