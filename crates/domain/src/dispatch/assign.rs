@@ -6,6 +6,7 @@ use crate::dispatch::desk::{Desk, GivingBack};
 use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::journal::Release;
 use crate::dispatch::record::Step;
+use crate::dispatch::stop::Stopping;
 use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::{FailureKind, ProviderError, SideEffect};
 use crate::flow::{AssignmentOutcome, CallEvent, CallState, Evidence, FailureReason};
@@ -71,6 +72,10 @@ impl Dispatcher {
         let (agent, choice, turn) =
             (record.request.agent.clone(), record.request.numbers.clone(), record.turn(slot, ahead));
         let indifferent = record.request.policies.assignment == AssignmentPolicy::Never;
+        if self.record(slot).expires.is_some_and(|expires| expires <= now.monotonic) {
+            self.expire(slot, now);
+            return;
+        }
         if self.is_halted(slot, now) {
             return;
         }
@@ -80,12 +85,12 @@ impl Dispatcher {
             return;
         }
         self.restless = true;
+        let index = self.queue.index(&agent);
         if indifferent {
-            self.queue.insert_indifferent(&choice, turn);
+            self.queue.insert_indifferent(index, &choice, turn);
             self.dirty.extend(choice.iter().cloned());
             return;
         }
-        let index = self.queue.index(&agent);
         self.queue.insert(index, &choice, turn);
         let open = self.queue.open_on(index).iter().filter(|number| choice.contains(number));
         self.dirty.extend(open.cloned());
@@ -170,11 +175,7 @@ impl Dispatcher {
         let index = self.queue.index(&agent);
         self.queue.count_use(index, now.monotonic);
         if outcome != AssignmentOutcome::Skipped {
-            let others = self.queue.has_others(index, number);
-            let session = self.desk(number).session.as_mut();
-            if let Some(session) = session.filter(|session| session.agent == index) {
-                session.count(others);
-            }
+            self.count_served(number, &agent);
             let freshness = self.policy.freshness;
             if self.desk(number).line.is_ageing(now.monotonic, freshness) {
                 self.read(number, now);
@@ -197,6 +198,16 @@ impl Dispatcher {
         record.step = Step::Permit;
         let request = PermitRequest { attempt: record.next_attempt(), number: number.clone() };
         self.outbox.push(Effect::AskPermit(slot, request));
+    }
+
+    /// Counts a call whose turn came towards its agent's session.
+    pub(super) fn count_served(&mut self, number: &PhoneNumberId, agent: &AgentId) {
+        let index = self.queue.index(agent);
+        let others = self.queue.has_others(index, number);
+        let session = self.desk(number).session.as_mut();
+        if let Some(session) = session.filter(|session| session.agent == index) {
+            session.count(others);
+        }
     }
 
     pub(super) fn fail_assignment(&mut self, slot: Slot, reason: FailureReason, detail: String, now: Now) {
@@ -243,7 +254,7 @@ impl Dispatcher {
     pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, now: Now) {
         let Some(desk) = self.desks.get(number) else { return };
         let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt) else { return };
-        if desk.served.is_none() && !change.restore {
+        if (desk.served.is_none() && !change.restore) || self.stopping == Stopping::Abandoned {
             let why = ProviderError::permanent(FailureKind::NotBuilt, "no call needs the number any more");
             self.change_unsent(number, attempt, why, now);
             return;
@@ -316,6 +327,8 @@ impl Dispatcher {
             Changed::Different { now: named_agent } => {
                 let named = named_agent.map_or_else(|| "nobody".to_owned(), |agent| agent.to_string());
                 let detail = format!("the provider's answer names {named} as the number's agent");
+                let error = ProviderError::permanent(FailureKind::Conflict, detail.clone());
+                self.assign_failed(slot, number, &error, now);
                 self.fail_assignment(slot, FailureReason::NotAssigned, detail, now);
             }
             Changed::Failed(error) if self.assign_again(slot, &error, now) => {}
@@ -382,7 +395,7 @@ impl Dispatcher {
         now: Now,
     ) {
         let policy = self.policy;
-        let desk = self.desk(number);
+        let Some(desk) = self.desks.get_mut(number).filter(|desk| desk.line.is_reading()) else { return };
         match answer {
             Ok(Some(read)) => {
                 desk.trouble = None;
@@ -433,6 +446,9 @@ impl Dispatcher {
         let number = self.desk_of(slot).line.number().cloned();
         let Some(record) = self.calls.remove(&slot) else { return };
         self.slots.remove(&record.request.id);
+        if let Some(expires) = record.expires {
+            self.timers.remove(&(expires, TimerKey::Expiry(slot)));
+        }
         let agent_name = self.agents.name(&record.request.agent).cloned();
         let report = record.report(agent_name, number);
         self.outbox.push(Effect::Tell(Notice::Completed(Box::new(report))));

@@ -113,17 +113,18 @@ impl Dispatcher {
 
     pub(super) fn surveyed(&mut self, answer: Result<Vec<ConversationSummary>, ProviderError>, now: Now) {
         self.audit.surveying = false;
+        let readable = answer.is_ok();
         match answer {
             Ok(seen) => {
                 for summary in seen {
                     self.summary_seen(&summary, now);
                 }
-                self.restless |= self.live.tidy(now.monotonic);
             }
             Err(error) => {
                 self.outbox.push(Effect::Tell(Notice::SurveyFailed { detail: error.detail().to_owned() }));
             }
         }
+        self.restless |= self.live.surveyed(readable, now.monotonic);
         let ending = self.audit.draining && self.calls.is_empty();
         let window = if ending { LAST_WINDOW } else { WINDOW };
         let missing = |unproved: &Unproved| now.monotonic.since(unproved.since) >= window;

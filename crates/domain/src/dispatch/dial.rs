@@ -98,7 +98,18 @@ impl Dispatcher {
     /// The open dial of a call can no longer bind its number's agent.
     pub(super) fn bound(&mut self, slot: Slot, now: Now) {
         let (Some(record), Some(binding)) = (self.calls.get(&slot), self.policy.binding) else { return };
-        let Step::Answer(sent) = &record.step else { return };
+        let sent = match &record.step {
+            Step::Answer(sent) => sent,
+            Step::Evidence(doubt) => &doubt.sent,
+            Step::Verification
+            | Step::Line
+            | Step::Assignment
+            | Step::Permit
+            | Step::Intent(..)
+            | Step::Retry(_)
+            | Step::Proof(_)
+            | Step::Restore => return,
+        };
         if sent.at.after(binding) > now.monotonic {
             return;
         }
@@ -210,7 +221,15 @@ impl Dispatcher {
         self.return_permit(slot);
         let record = self.record_mut(slot);
         record.step = Step::Retry(at);
-        let call = record.request.id.clone();
+        let (call, expires) = (record.request.id.clone(), record.expires);
+        if self.stopping != Stopping::No {
+            self.withdraw_for_stop(slot, now);
+            return;
+        }
+        if expires.is_some_and(|expires| expires <= at) {
+            self.expire(slot, now);
+            return;
+        }
         self.outbox.push(Effect::Tell(Notice::RetryScheduled { call, after: delay, detail }));
         self.wake_call_at(slot, at);
     }
@@ -321,7 +340,12 @@ impl Dispatcher {
             self.live.linger(slot, held_until);
             self.timers.insert((held_until, TimerKey::Anything));
         }
-        self.write(slot, CallEvent::LookUpsEnded { attempt, detail }, now);
+        let at = self.record(slot).at.clone();
+        let held = self.desk(&at).line.pins().holds(&attempt);
+        self.write(slot, CallEvent::LookUpsEnded { attempt: attempt.clone(), detail }, now);
+        if !held {
+            self.resolve(attempt);
+        }
         self.end(slot, now);
     }
 
@@ -329,6 +353,10 @@ impl Dispatcher {
     fn redial(&mut self, slot: Slot, attempt: AttemptId, detail: String, held_until: Instant, now: Now) {
         self.write(slot, CallEvent::DialGivenUp { attempt, detail }, now);
         self.return_permit(slot);
+        if self.live.drop_hold(slot) {
+            self.live.linger(slot, held_until);
+            self.timers.insert((held_until, TimerKey::Anything));
+        }
         let at = held_until.max(now.monotonic);
         let record = self.record_mut(slot);
         record.redialled = true;

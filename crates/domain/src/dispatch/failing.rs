@@ -128,8 +128,14 @@ impl Dispatcher {
         let agent = self.record(slot).request.agent.clone();
         if error.kind() == FailureKind::NotFound {
             self.agents.forget(&agent);
+        }
+        // It was its turn all the same.
+        self.count_served(number, &agent);
+        let to_blame = blame(error.kind());
+        if to_blame.agent {
             self.agent_failed(slot, &agent, error, now);
-        } else if blame(error.kind()).number {
+        }
+        if to_blame.number {
             self.number_failed(slot, number, error, now);
         }
     }

@@ -19,12 +19,17 @@ pub(super) struct Live {
     /// Calls that ended unknown, until their dials can no longer take effect.
     lingering: BTreeMap<Slot, Instant>,
     conversations: BTreeMap<ConversationId, Followed>,
+    /// Since when the list cannot be read.
+    unreadable: Option<Instant>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Followed {
-    seen: Instant,
     started: Timestamp,
+    /// When it was last shown.
+    shown: Option<Instant>,
+    /// Since when it is not shown, although the list is read.
+    missing: Option<Instant>,
 }
 
 impl Live {
@@ -47,7 +52,7 @@ impl Live {
     }
 
     pub(super) fn follow(&mut self, conversation: ConversationId, now: Now) {
-        self.conversations.insert(conversation, Followed { seen: now.monotonic, started: now.wall });
+        self.conversations.insert(conversation, Followed { started: now.wall, shown: None, missing: None });
     }
 
     /// Notes that a conversation has ended; whether that frees a place.
@@ -58,16 +63,31 @@ impl Live {
     /// Notes that a conversation is going on.
     pub(super) fn seen(&mut self, conversation: &ConversationId, now: Instant) {
         if let Some(followed) = self.conversations.get_mut(conversation) {
-            followed.seen = now;
+            followed.shown = Some(now);
         }
     }
 
-    /// Lets go of what can no longer be live; whether that frees a place.
-    pub(super) fn tidy(&mut self, now: Instant) -> bool {
-        let before = self.lingering.len() + self.conversations.len();
+    /// Lets go of calls that ended unknown and can no longer be live.
+    pub(super) fn tidy(&mut self, now: Instant) {
         self.lingering.retain(|_, until| *until > now);
-        self.conversations.retain(|_, followed| now.since(followed.seen) < UNSEEN_MAX);
-        before > self.lingering.len() + self.conversations.len()
+    }
+
+    /// Notes that the list was read, or could not be. Conversations that it has not shown for long, although it
+    /// should, and all of them where it cannot be read for as long, are taken for over; whether that frees a place.
+    pub(super) fn surveyed(&mut self, readable: bool, now: Instant) -> bool {
+        let before = self.conversations.len();
+        if readable {
+            self.unreadable = None;
+            for followed in self.conversations.values_mut() {
+                followed.missing = if followed.shown == Some(now) { None } else { followed.missing.or(Some(now)) };
+            }
+            let is_missing = |since: Instant| now.since(since) >= UNSEEN_MAX;
+            self.conversations.retain(|_, followed| !followed.missing.is_some_and(is_missing));
+        } else if now.since(*self.unreadable.get_or_insert(now)) >= UNSEEN_MAX {
+            self.conversations.clear();
+            self.unreadable = None;
+        }
+        before > self.conversations.len()
     }
 
     /// The conversations, and when the first of them began.

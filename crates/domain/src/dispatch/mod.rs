@@ -278,19 +278,23 @@ impl Dispatcher {
     fn read_ahead(&mut self, slot: Slot, numbers: &NumberChoice, now: Now) {
         let Some(record) = self.calls.get(&slot) else { return };
         let desks = || numbers.iter().filter_map(|number| self.desks.get(number));
-        let unknown = desks().filter(|desk| desk.line.number().is_none() && !desk.line.is_reading()).count();
-        let needed =
-            |desk: &Desk| desk.line.decide(&record.want(desk.line.id()), now.monotonic, &self.policy) == Decision::Read;
         if let Some(number) = numbers.only() {
+            let needed =
+                |desk: &Desk| desk.line.decide(&record.want(number), now.monotonic, &self.policy) == Decision::Read;
             if desks().any(|desk| needed(desk)) {
                 self.read(number, now);
             }
-        } else if unknown == 1 {
-            let unread = desks().find(|desk| desk.line.number().is_none() && !desk.line.is_reading());
-            let unread = unread.map(|desk| desk.line.id().clone());
-            self.read(&unread.expect("one was just counted"), now);
-        } else if unknown > 1 {
+            return;
+        }
+        let unread = desks().filter(|desk| desk.line.number().is_none() && !desk.line.is_reading());
+        let unread = unread.filter(|desk| !desk.is_out_of_use(now.monotonic));
+        let unread: Vec<PhoneNumberId> = unread.map(|desk| desk.line.id().clone()).collect();
+        if unread.len() > 1 && self.listing.is_none() {
             self.list_numbers(now);
+        } else {
+            for number in unread {
+                self.read(&number, now);
+            }
         }
     }
 

@@ -37,7 +37,8 @@ pub(super) struct Queue {
     groups: Vec<Group>,
     heads: BTreeSet<(Turn, GroupIndex)>,
     unserved: BTreeSet<(Turn, GroupIndex)>,
-    indifferent: BTreeMap<NumberChoice, BTreeSet<Turn>>,
+    /// Calls that may be placed whatever agent the number has.
+    indifferent: BTreeMap<(AgentIndex, NumberChoice), BTreeSet<Turn>>,
     waiting: usize,
 }
 
@@ -107,23 +108,26 @@ impl Queue {
         self.moved(group, before);
     }
 
-    pub(super) fn insert_indifferent(&mut self, choice: &NumberChoice, turn: Turn) {
-        let calls = self.indifferent.entry(choice.clone()).or_default();
+    pub(super) fn insert_indifferent(&mut self, index: AgentIndex, choice: &NumberChoice, turn: Turn) {
+        let calls = self.indifferent.entry((index, choice.clone())).or_default();
         self.waiting += usize::from(calls.insert(turn));
     }
 
     /// Takes a call out, wherever it waits.
     pub(super) fn remove(&mut self, agent: &AgentId, choice: &NumberChoice, turn: Turn) -> bool {
-        if let Some(calls) = self.indifferent.get_mut(choice)
-            && calls.remove(&turn)
-        {
-            if calls.is_empty() {
-                self.indifferent.remove(choice);
+        let Some(index) = self.known(agent) else { return false };
+        if !self.indifferent.is_empty() {
+            let key = (index, choice.clone());
+            let calls = self.indifferent.get_mut(&key);
+            if calls.is_some_and(|calls| calls.remove(&turn)) {
+                if self.indifferent[&key].is_empty() {
+                    self.indifferent.remove(&key);
+                }
+                self.waiting -= 1;
+                return true;
             }
-            self.waiting -= 1;
-            return true;
         }
-        let Some(group) = self.known(agent).and_then(|index| self.find(index, choice)) else { return false };
+        let Some(group) = self.find(index, choice) else { return false };
         let before = self.head(group);
         let found = self.groups[group.0].calls.remove(&turn);
         self.waiting -= usize::from(found);
@@ -234,17 +238,30 @@ impl Queue {
         self.groups_on(index, number).map(|group| group.calls.len()).sum()
     }
 
-    /// The oldest call that may be placed from the number whatever agent it has.
-    pub(super) fn next_indifferent(&self, number: &PhoneNumberId) -> Option<Turn> {
-        let choices = self.indifferent.iter().filter(|(choice, _)| choice.contains(number));
-        choices.filter_map(|(_, calls)| calls.first().copied()).min()
+    /// The oldest call that may be placed from the number whatever agent it has, of an agent that `admits`.
+    pub(super) fn next_indifferent(&self, number: &PhoneNumberId, admits: impl Fn(&AgentId) -> bool) -> Option<Turn> {
+        let fits = |index: &AgentIndex, choice: &NumberChoice| {
+            let agent = &self.agents[index.0];
+            choice.contains(number) && !agent.paused && admits(&agent.id)
+        };
+        let calls = self.indifferent.iter().filter(|((index, choice), _)| fits(index, choice));
+        calls.filter_map(|(_, calls)| calls.first().copied()).min()
     }
 
-    /// The oldest call of all that may be placed from the number.
-    pub(super) fn next_of_any(&self, number: &PhoneNumberId) -> Option<Turn> {
-        let tried = |group: &Group| group.choice.contains(number) && !self.agents[group.agent.0].paused;
-        let head = self.heads.iter().find(|(_, group)| tried(&self.groups[group.0])).map(|(turn, _)| *turn);
-        head.into_iter().chain(self.next_indifferent(number)).min()
+    /// The oldest call of all that may be placed from the number, of an agent that `admits`.
+    pub(super) fn next_of_any(&self, number: &PhoneNumberId, admits: impl Fn(&AgentId) -> bool) -> Option<Turn> {
+        let fits = |group: &Group| {
+            let agent = &self.agents[group.agent.0];
+            group.choice.contains(number) && !agent.paused && admits(&agent.id)
+        };
+        let head = self.heads.iter().find(|(_, group)| fits(&self.groups[group.0])).map(|(turn, _)| *turn);
+        head.into_iter().chain(self.next_indifferent(number, admits)).min()
+    }
+
+    /// The oldest call for the number that no open session serves.
+    pub(super) fn oldest_unserved(&self, number: &PhoneNumberId) -> Option<Turn> {
+        let wanting = self.unserved.iter().find(|(_, group)| self.groups[group.0].choice.contains(number));
+        wanting.map(|(turn, _)| *turn)
     }
 
     /// The next head after `after` of the groups that no open session serves, oldest first.
@@ -255,7 +272,7 @@ impl Queue {
 
     /// Whether a call that no open session serves may be placed from the number.
     pub(super) fn is_wanted(&self, number: &PhoneNumberId) -> bool {
-        self.unserved.iter().any(|(_, group)| self.groups[group.0].choice.contains(number))
+        self.oldest_unserved(number).is_some()
     }
 
     /// Whether calls of other agents wait that may be placed from the number.
@@ -291,7 +308,11 @@ impl Queue {
             !agent.paused && counts(&agent.id, &group.choice)
         });
         let mut queues: Vec<btree_set::Iter<'_, Turn>> = counting.map(|group| group.calls.iter()).collect();
-        queues.extend(self.indifferent.values().map(BTreeSet::iter));
+        let indifferent = self.indifferent.iter().filter(|((index, choice), _)| {
+            let agent = &self.agents[index.0];
+            !agent.paused && counts(&agent.id, choice)
+        });
+        queues.extend(indifferent.map(|(_, calls)| calls.iter()));
         let mut heap: BinaryHeap<Reverse<(Turn, usize)>> = BinaryHeap::new();
         for (at, queue) in queues.iter_mut().enumerate() {
             heap.extend(queue.next().map(|turn| Reverse((*turn, at))));
@@ -308,13 +329,9 @@ impl Queue {
     /// Every waiting call whose agent and choice of numbers `is_meant` names.
     pub(super) fn all(&self, is_meant: impl Fn(&AgentId, &NumberChoice) -> bool) -> Vec<Slot> {
         let groups = self.heads.iter().map(|(_, group)| &self.groups[group.0]);
-        let meant = groups.filter(|group| is_meant(&self.agents[group.agent.0].id, &group.choice));
-        meant.flat_map(|group| group.calls.iter().map(|turn| turn.slot)).collect()
-    }
-
-    /// Every waiting call that may be placed with any agent, from numbers that `is_meant` names.
-    pub(super) fn all_indifferent(&self, is_meant: impl Fn(&NumberChoice) -> bool) -> Vec<Slot> {
-        let meant = self.indifferent.iter().filter(|(choice, _)| is_meant(choice));
-        meant.flat_map(|(_, calls)| calls.iter().map(|turn| turn.slot)).collect()
+        let groups = groups.map(|group| (group.agent, &group.choice, &group.calls));
+        let indifferent = self.indifferent.iter().map(|((index, choice), calls)| (*index, choice, calls));
+        let meant = groups.chain(indifferent).filter(|(index, choice, _)| is_meant(&self.agents[index.0].id, choice));
+        meant.flat_map(|(_, _, calls)| calls.iter().map(|turn| turn.slot)).collect()
     }
 }

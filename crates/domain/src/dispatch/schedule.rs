@@ -10,7 +10,7 @@ use crate::dispatch::effect::Slot;
 use crate::dispatch::queue::{AgentIndex, GroupIndex, Turn};
 use crate::dispatch::session::{Limits, Session};
 use crate::dispatch::{Desk, Dispatcher};
-use crate::ids::PhoneNumberId;
+use crate::ids::{AgentId, PhoneNumberId};
 use crate::line::Decision;
 use crate::request::{NumberChoice, Priority};
 use crate::time::{Instant, Now};
@@ -196,8 +196,9 @@ impl Dispatcher {
                 draining.remove(at);
             } else if scarce.is_none_or(|scarce| scarce.is_near(turn)) {
                 unresolved.push((turn, group));
-                // One session can be closed for each of them at most.
-                if unresolved.len() >= self.desks.len() && idle.is_empty() && draining.is_empty() {
+                // One session can be closed for each of them at most, and any will do where all may use every number.
+                let alike = self.open.len() == 1;
+                if alike && unresolved.len() >= self.desks.len() && idle.is_empty() && draining.is_empty() {
                     return unresolved;
                 }
             }
@@ -290,6 +291,10 @@ impl Dispatcher {
             let desk = self.desks.get(number)?;
             let session = desk.open_session().filter(|_| self.will_be_free(number, agent))?;
             let next = self.next_of(session, number);
+            // The call for which the number is being assigned is not in the queue, and is the next to dial.
+            if next.is_none() && desk.served.is_some() {
+                return None;
+            }
             let ends = match (next, scarce) {
                 (None, _) => true,
                 (Some(next), Some(scarce)) => scarce.starves(next) && next > turn,
@@ -371,17 +376,22 @@ impl Dispatcher {
         if desk.in_flight.len() >= self.limits().in_flight || desk.served.is_some() {
             return None;
         }
-        let in_session = desk.open_session().and_then(|session| self.next_of(session, number));
-        let next = if desk.line.is_outbound_only() {
-            self.queue.next_of_any(number)
-        } else {
-            self.queue.next_indifferent(number).or(in_session)
-        }?;
-        let agent = &self.record(next.slot).request.agent;
-        let agent_admits = self.agent_breakers.get(agent).is_none_or(|breaker| breaker.admits(now.monotonic));
-        if !agent_admits || !self.is_usable(desk, now) {
+        if !self.is_usable(desk, now) {
             return None;
         }
+        let admits =
+            |agent: &AgentId| self.agent_breakers.get(agent).is_none_or(|breaker| breaker.admits(now.monotonic));
+        let next = if desk.line.is_outbound_only() {
+            self.queue.next_of_any(number, admits)?
+        } else {
+            let in_session = desk.open_session().filter(|session| admits(self.queue.agent(session.agent)));
+            let in_session = in_session.and_then(|session| self.next_of(session, number));
+            // A call that needs no session gives way to older ones that do, or their turn would never come.
+            let unserved = self.queue.oldest_unserved(number);
+            let indifferent = self.queue.next_indifferent(number, admits);
+            let indifferent = indifferent.filter(|turn| unserved.is_none_or(|unserved| *turn < unserved));
+            indifferent.into_iter().chain(in_session).min()?
+        };
         let full = self.policy.in_flight_total.is_some_and(|total| self.in_flight() >= total.max(1))
             || self.live.free(self.policy.live_max) == Some(0);
         let may_dial = !full && !scarce.is_some_and(|scarce| scarce.starves(next));
@@ -410,6 +420,8 @@ impl Dispatcher {
                 self.read(number, now);
                 false
             }
+            // A number that has the agent is assigned once more, where a call wants that, only for its dial.
+            Decision::Assign if !may_dial && desk.line.answers() == Some(Some(&record.request.agent)) => false,
             Decision::Assign => {
                 self.assign(number, slot, now);
                 false

@@ -76,8 +76,7 @@ impl Dispatcher {
             self.close(number);
         }
         let meant = |choice: &NumberChoice| choice.contains(number);
-        let mut calls = self.queue.all(|_, choice| meant(choice));
-        calls.extend(self.queue.all_indifferent(meant));
+        let calls = self.queue.all(|_, choice| meant(choice));
         for slot in calls {
             let choice = self.record(slot).request.numbers.clone();
             if let Some((reason, detail)) = self.stranded(&choice, now) {
@@ -103,7 +102,7 @@ impl Dispatcher {
             let detail = format!("the number {number} was stopped: somebody else may be changing who answers it");
             return Some((FailureReason::NumberStopped, detail));
         }
-        if let Some(trouble) = &desk.trouble {
+        if let Some(trouble) = desk.trouble.as_ref().filter(|_| desk.is_out_of_use(now.monotonic)) {
             return Some((trouble.reason.clone(), trouble.detail.clone()));
         }
         let breaker = self.number_breakers.get(number)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::failing::halts;
 use crate::dispatch::record::{Record, Step};
+use crate::dispatch::stop::Stopping;
 use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::ProviderError;
 use crate::flow::{CallEvent, Evidence, FailureReason};
@@ -28,6 +29,9 @@ impl Dispatcher {
 
     pub(super) fn ask_about_agents(&mut self) {
         let gathered = self.agents.gathered();
+        if self.stopping != Stopping::No {
+            return;
+        }
         for agents in gathered.chunks(usize::from(PAGE_SIZE_MAX)) {
             self.outbox.push(match agents {
                 [agent] => Effect::VerifyAgent(agent.clone()),

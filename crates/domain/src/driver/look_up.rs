@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::dispatch::LookUp;
 use crate::error::ProviderError;
 use crate::ids::ConversationId;
-use crate::ports::{Conversation, ConversationQuery, PAGE_SIZE_MAX, PageRequest, Provider};
+use crate::ports::{Conversation, ConversationQuery, PAGE_SIZE_MAX, PageRequest, Permits, Provider};
 
 /// How much earlier than our send time the provider's start time may be, for clocks that differ.
 const CLOCK_MARGIN: Duration = Duration::from_secs(120);
@@ -22,7 +22,11 @@ const CANDIDATES_MAX: usize = 100;
 ///
 /// # Errors
 /// The first read that fails, where the dial was not found before it.
-pub(super) async fn search(provider: &dyn Provider, wanted: &LookUp) -> Result<Option<Conversation>, ProviderError> {
+pub(super) async fn search(
+    provider: &dyn Provider,
+    permits: &dyn Permits,
+    wanted: &LookUp,
+) -> Result<Option<Conversation>, ProviderError> {
     let since = wanted.sent_at.before(CLOCK_MARGIN);
     let by_user = ConversationQuery {
         user_id: Some(wanted.user_id.clone()),
@@ -30,7 +34,7 @@ pub(super) async fn search(provider: &dyn Provider, wanted: &LookUp) -> Result<O
         started_after: (!wanted.unique).then_some(since),
         ..ConversationQuery::default()
     };
-    let mut search = Search { provider, wanted, seen: BTreeSet::new(), trouble: None };
+    let mut search = Search { provider, permits, wanted, seen: BTreeSet::new(), trouble: None };
     if let Some(found) = search.list(by_user).await {
         return Ok(Some(found));
     }
@@ -46,6 +50,7 @@ pub(super) async fn search(provider: &dyn Provider, wanted: &LookUp) -> Result<O
 
 struct Search<'a> {
     provider: &'a dyn Provider,
+    permits: &'a dyn Permits,
     wanted: &'a LookUp,
     seen: BTreeSet<ConversationId>,
     /// The first read that failed. The others are tried all the same: one bad record must not hide the call.
@@ -56,6 +61,7 @@ impl Search<'_> {
     async fn list(&mut self, mut query: ConversationQuery) -> Option<Conversation> {
         query.page = PageRequest { size: Some(PAGE_SIZE_MAX), ..PageRequest::default() };
         for _ in 0..PAGES_MAX {
+            self.permits.pace().await;
             let page = match self.provider.conversations(&query).await {
                 Ok(page) => page,
                 Err(error) => {
@@ -77,6 +83,7 @@ impl Search<'_> {
         if self.seen.len() >= CANDIDATES_MAX || !self.seen.insert(id.clone()) {
             return None;
         }
+        self.permits.pace().await;
         match self.provider.conversation(&id).await {
             Ok(found) => found.filter(|found| is_it(found, self.wanted)),
             Err(error) => {

@@ -187,7 +187,10 @@ impl Driver {
             match commands.poll_next_unpin(context) {
                 Poll::Ready(Some(Command::Submit(request, report))) => {
                     // Whatever the dispatcher has is waited for here, so it need not be asked as well.
-                    let btree_map::Entry::Vacant(place) = self.reports.entry(request.id.clone()) else { continue };
+                    let btree_map::Entry::Vacant(place) = self.reports.entry(request.id.clone()) else {
+                        self.open.leave();
+                        continue;
+                    };
                     place.insert(report);
                     return Some(Input::Submit(request));
                 }
@@ -197,7 +200,10 @@ impl Driver {
                 }
                 Poll::Ready(Some(Command::Cancel(call))) => return Some(Input::Cancel(call)),
                 Poll::Ready(Some(Command::Watch(call, events, registered))) => {
-                    self.log.watch(call, events);
+                    // The events of a call that has ended are all in the journal.
+                    if self.reports.contains_key(&call) {
+                        self.log.watch(call, events);
+                    }
                     // Whoever asked may have gone.
                     let _ = registered.send(());
                 }

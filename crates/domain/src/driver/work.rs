@@ -145,8 +145,7 @@ pub(super) fn assign_number(ports: &Ports, order: AssignNumber) -> Work {
 pub(super) fn look_up(ports: &Ports, slot: Slot, wanted: LookUp) -> Work {
     let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
-        permits.pace().await;
-        let answer = search::search(provider.as_ref(), &wanted).await;
+        let answer = search::search(provider.as_ref(), permits.as_ref(), &wanted).await;
         Input::LookedUp(slot, wanted.attempt, answer)
     })
 }

@@ -33,9 +33,10 @@ impl Belief {
     }
 
     /// From an answer that came `now` and took longer than `freshness`, as the one before did: it is still good for
-    /// what is decided at this very moment, or a slow provider would be asked for ever.
+    /// what is decided in the next moment, or a slow provider would be asked for ever.
     pub(super) fn asked_of_the_slow(agent: Option<AgentId>, now: Instant, freshness: Duration) -> Self {
-        let oldest = Instant::from_origin(now.since_origin().saturating_sub(freshness));
+        let moment = (freshness / 2).min(Duration::from_secs(1));
+        let oldest = Instant::from_origin(now.since_origin().saturating_sub(freshness - moment));
         Self::Known { agent, confirmed_at: oldest, asked: true }
     }
 

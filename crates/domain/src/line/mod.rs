@@ -282,7 +282,7 @@ impl Line {
             let evidence = self.belief.evidence(want.since);
             return Decision::Admit { outcome: AssignmentOutcome::Skipped, evidence };
         }
-        if self.change.is_some() {
+        if self.change.as_ref().is_some_and(|change| !self.is_renewed_by(change, want, now, policy)) {
             return Decision::Wait { until: None };
         }
         if self.quarantined.is_some() {
@@ -303,6 +303,13 @@ impl Line {
             (_, _, false) if lacks_memory => Decision::Read,
             (_, _, _) => Decision::Assign,
         }
+    }
+
+    /// Whether a change that is under way only says once more what is known: the number has the call's agent.
+    fn is_renewed_by(&self, change: &PendingChange, want: &Want<'_>, now: Instant, policy: &LinePolicy) -> bool {
+        let same = !change.restore && change.agent.as_ref() == Some(want.agent);
+        let has_agent = self.belief.agent() == Some(Some(want.agent)) && self.is_confirmed(now, policy);
+        same && has_agent && want.assignment == AssignmentPolicy::IfDifferent && self.quarantined.is_none()
     }
 
     /// Whether a call that was admitted may still dial: the number has its agent by a confirmation that is

@@ -46,6 +46,11 @@ impl Pins {
         self.held.values().any(|held| held.agent.as_ref() != Some(agent))
     }
 
+    /// Whether the request is unresolved.
+    pub fn holds(&self, attempt: &AttemptId) -> bool {
+        self.held.contains_key(attempt) || self.open.values().any(|attempts| attempts.contains(attempt))
+    }
+
     /// The agents of the unresolved requests, each at least once.
     pub fn agents(&self) -> impl Iterator<Item = Option<&AgentId>> {
         self.open.keys().map(Option::as_ref).chain(self.held.values().map(|held| held.agent.as_ref()))

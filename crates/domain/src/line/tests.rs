@@ -162,7 +162,7 @@ fn a_slow_read_does_not_undo_a_change_that_overtook_it() {
 }
 
 #[test]
-fn the_second_slow_answer_in_a_row_is_good_for_what_is_decided_at_once() {
+fn the_second_slow_answer_in_a_row_is_good_for_a_moment() {
     let (mut line, a) = (Line::new(number(None).id), agent("a"));
     line.begin_read(at(0));
     line.read_answered(Some(number(Some("a"))), at(30), &POLICY());
@@ -170,7 +170,7 @@ fn the_second_slow_answer_in_a_row_is_good_for_what_is_decided_at_once() {
     line.begin_read(at(30));
     line.read_answered(Some(number(Some("a"))), at(60), &POLICY());
     assert!(matches!(line.decide(&want(&a), at(60), &POLICY()), Decision::Admit { .. }));
-    assert_eq!(line.decide(&want(&a), at(61), &POLICY()), Decision::Read);
+    assert_eq!(line.decide(&want(&a), at(62), &POLICY()), Decision::Read);
 }
 
 fn changed_to(line: &mut Line, name: &str, to: &str, seconds: u64) {
