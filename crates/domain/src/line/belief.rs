@@ -36,7 +36,7 @@ impl Belief {
     /// what is decided in the next moment, or a slow provider would be asked for ever.
     pub(super) fn asked_of_the_slow(agent: Option<AgentId>, now: Instant, freshness: Duration) -> Self {
         let moment = (freshness / 2).min(Duration::from_secs(1));
-        let oldest = Instant::from_origin(now.since_origin().saturating_sub(freshness - moment));
+        let oldest = Instant::from_origin(now.since_origin().saturating_sub(freshness.saturating_sub(moment)));
         Self::Known { agent, confirmed_at: oldest, asked: true }
     }
 
