@@ -109,9 +109,11 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, AppError> {
     let mut builder = match command {
         Command::Emulate(_) => tokio::runtime::Builder::new_multi_thread(),
         Command::Call(_)
+        | Command::Batch(_)
         | Command::Agents(_)
         | Command::Numbers(_)
         | Command::Doctor(_)
+        | Command::Simulate(_)
         | Command::Completions { .. } => tokio::runtime::Builder::new_current_thread(),
     };
     let failed = |why| AppError::unexpected(format!("the runtime could not be started: {why}"));
@@ -122,9 +124,11 @@ async fn execute(cli: &Cli, environment: &Environment, printer: &Printer, clock:
     let settings = || Settings::load(cli.global.config.as_deref(), cli.global.base_url.as_deref(), environment);
     match &cli.command {
         Command::Call(args) => Box::pin(commands::call::run(args, settings(), printer, clock)).await,
+        Command::Batch(args) => told(Box::pin(commands::batch::run(args, settings(), printer, clock)).await, printer),
         Command::Doctor(_) => commands::doctor::run(settings(), printer, clock).await,
         Command::Completions { shell } => commands::completions::run(*shell, printer),
         Command::Emulate(args) => told(commands::emulate::run(args, printer).await, printer),
+        Command::Simulate(args) => told(commands::simulate::run(args, printer), printer),
         Command::Agents(_) | Command::Numbers(_) => {
             let work = async {
                 let settings = settings()?;
@@ -138,8 +142,10 @@ async fn execute(cli: &Cli, environment: &Environment, printer: &Printer, clock:
                 Command::Numbers(_)
                 | Command::Agents(_)
                 | Command::Call(_)
+                | Command::Batch(_)
                 | Command::Doctor(_)
                 | Command::Emulate(_)
+                | Command::Simulate(_)
                 | Command::Completions { .. } => "nothing was changed",
             };
             match Signals::listen() {
@@ -163,8 +169,10 @@ async fn manage(command: &Command, settings: &Settings, world: &World, printer: 
         },
         Command::Agents(_)
         | Command::Call(_)
+        | Command::Batch(_)
         | Command::Doctor(_)
         | Command::Emulate(_)
+        | Command::Simulate(_)
         | Command::Completions { .. } => commands::agents::run(settings, world, printer).await,
     }
 }

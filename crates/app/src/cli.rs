@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use partyline_domain::ports::Rate;
 use partyline_domain::{AfterCall, AssignmentPolicy, ProofPolicy, RingingTimeout};
 
-use crate::settings::{duration, lookup_window, ringing_timeout, settle};
+use crate::commands::simulate::SimulateArgs;
+use crate::settings::{count, duration, lookup_window, rate, ringing_timeout, settle};
 
 /// The menu of faults.
 pub(crate) const FAULTS: &str = "\
@@ -19,10 +21,28 @@ Faults are written <operation>:<fault>[:<count>[@<skip>]]; a count of `*` means 
     429-retry-<seconds>s, 502-html, 502-html-after, 401, 401-permission, 402, 403, 404, 422, hang-before, \
     hang-after, reset-before, reset-after, half, garbage, refused, refused-with-conversation, \
     no-conversation-id, ignored, lying, unknown-enum, missing-optional, legacy, slow-<duration>, \
-    late-<duration>, hang-late-<duration>";
+    late-<duration>, hang-late-<duration>, twice-<duration>, untagged, page-missing, page-shuffled";
 
 /// The heading of what is neither about the call nor about how it is placed.
 const MODE: &str = "Trying it out, and output";
+/// The heading of how a call is placed.
+const MANNER: &str = "How the call is placed";
+/// The heading of how many and how fast.
+const PACE: &str = "How many at once, and how fast";
+
+/// What a batch is written in.
+const BATCH_FORMAT: &str = "\
+CSV with a heading, or JSON Lines (one object a line). Columns (keys):
+  agent          an alias from the settings file, an exact id, or a unique name (required)
+  to             the callee, with country code (required)
+  number         the number to call from: an alias, the number itself, or its id
+  priority       `normal` or `urgent`
+  expires        not dialled after this: a time such as 2026-12-24T18:00:00Z, or in how long, as 30m
+  user_id        the end user this call is for
+  language, first_message, system_prompt, voice_id
+                 changes to the agent for this call
+Every other column is a dynamic variable. In CSV its type is inferred as by `call --var`; a column \
+named `x:text`, `x:number` or `x:bool` forces it. An empty cell is not given.";
 
 /// Many voice agents, one phone number: verify the agent, assign the number, dial, and tell the truth about it
 #[derive(Debug, Parser)]
@@ -67,6 +87,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Place one call
     Call(Box<CallArgs>),
+    /// Place many calls, from a file
+    Batch(Box<BatchArgs>),
     /// List the agents
     Agents(ListArgs),
     /// List the phone numbers, or change who answers one
@@ -75,6 +97,8 @@ pub(crate) enum Command {
     Doctor(ListArgs),
     /// Serve an emulator of the provider on this machine
     Emulate(EmulateArgs),
+    /// Run the core through the scenarios of its design, in virtual time
+    Simulate(Box<SimulateArgs>),
     /// Print the completion script of a shell
     Completions {
         /// The shell
@@ -93,7 +117,7 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub(crate) to: String,
 
-    /// The number to call from: an alias, the number itself, or its id [default: the only one there is]
+    /// The number to call from: an alias, the number itself, or its id [default: any configured one, else the only one there is]
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub(crate) number: Option<String>,
 
@@ -120,6 +144,10 @@ pub(crate) struct CallArgs {
     #[command(flatten)]
     pub(crate) policies: PolicyArgs,
 
+    /// Whether the provider's record is read back and compared with the call [default: once]
+    #[arg(long, value_name = "HOW", help_heading = MANNER)]
+    pub(crate) proof: Option<ProofArg>,
+
     /// Verify and read, say what would be changed, and change nothing
     #[arg(long, help_heading = MODE)]
     pub(crate) dry_run: bool,
@@ -134,7 +162,98 @@ pub(crate) struct CallArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How the call is placed")]
+#[command(after_help = BATCH_FORMAT)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct BatchArgs {
+    /// The calls: a CSV or JSON Lines file; `-` = stdin
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// How the file is written [default: by its extension, else by its first byte]
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) format: Option<FormatArg>,
+
+    /// The number for rows that name none: an alias, the number itself, or its id [default: any configured one, else the only one there is]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub(crate) number: Option<String>,
+
+    /// Leave bad rows out, rather than dial nothing
+    #[arg(long)]
+    pub(crate) skip_invalid: bool,
+
+    /// Take several rows for one callee
+    #[arg(long)]
+    pub(crate) allow_duplicates: bool,
+
+    /// How long a callee's phone may ring, 1 to 999 seconds [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = ringing_timeout)]
+    pub(crate) ringing_timeout: Option<RingingTimeout>,
+
+    /// Whether the telephony provider records the calls (Twilio only) [default: as the provider is set up]
+    #[arg(long, value_name = "BOOL")]
+    pub(crate) recording: Option<bool>,
+
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+
+    #[command(flatten)]
+    pub(crate) policies: PolicyArgs,
+
+    /// Say in which order the calls would be dialled and which requests that takes; nothing is sent
+    #[arg(long, help_heading = MODE)]
+    pub(crate) dry_run: bool,
+
+    /// Call in a sandbox on this machine: no account needed, no phone rings
+    #[arg(long, help_heading = MODE)]
+    pub(crate) sandbox: bool,
+
+    /// Print one JSON object for each call that has ended
+    #[arg(long, help_heading = MODE)]
+    pub(crate) json: bool,
+
+    /// Write what became of each row as CSV: as the calls end, and in the end in the order of the input
+    #[arg(long, value_name = "FILE", help_heading = MODE)]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// Comma-separated values with a heading
+    Csv,
+    /// One JSON object a line
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = PACE)]
+pub(crate) struct PaceArgs {
+    /// How many dials may wait for their answer at once [default: no limit]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    pub(crate) max_in_flight: Option<usize>,
+
+    /// The same for each number [default: 16]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    pub(crate) max_in_flight_per_number: Option<usize>,
+
+    /// How many calls may be live at once, calls in doubt included [default: no limit]
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    pub(crate) max_live: Option<usize>,
+
+    /// How many calls beyond those that may be dialled are looked at for one whose agent a number has [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) look_ahead: Option<usize>,
+
+    /// How many dials may be sent a second; telephony accounts begin with 1 [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) dials_per_second: Option<Rate>,
+
+    /// How many requests of any kind may be sent a second [default: no limit]
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub(crate) requests_per_second: Option<Rate>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = MANNER)]
 pub(crate) struct PolicyArgs {
     /// When the number is assigned to the agent [default: if-different]
     #[arg(long, value_name = "WHEN")]
@@ -149,10 +268,6 @@ pub(crate) struct PolicyArgs {
     #[arg(long, value_name = "DURATION", value_parser = settle)]
     pub(crate) settle: Option<Duration>,
 
-    /// Whether the provider's record is read back and compared with the call [default: once]
-    #[arg(long, value_name = "HOW")]
-    pub(crate) proof: Option<ProofArg>,
-
     /// How long a dial without a clear answer is looked up; for example 500ms, 30s, 5m; at most 1h [default: 60s]
     #[arg(long, value_name = "DURATION", value_parser = lookup_window)]
     pub(crate) lookup_window: Option<Duration>,
@@ -160,6 +275,10 @@ pub(crate) struct PolicyArgs {
     /// Send the dial only once, also where the provider provably refused it before dialling
     #[arg(long)]
     pub(crate) no_dial_retry: bool,
+
+    /// Dial once more where a dial was in doubt and never found: the callee's phone may ring twice
+    #[arg(long, conflicts_with = "no_dial_retry")]
+    pub(crate) at_least_once: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -310,11 +429,13 @@ impl Command {
     pub(crate) fn wants_json(&self) -> bool {
         match self {
             Self::Call(args) => args.json,
+            Self::Batch(args) => args.json,
             Self::Agents(args) | Self::Doctor(args) => args.json,
             Self::Numbers(args) => match &args.command {
                 None => args.list.json,
                 Some(NumbersCommand::Assign { json, .. } | NumbersCommand::Release { json, .. }) => *json,
             },
+            Self::Simulate(args) => args.json,
             Self::Emulate(_) | Self::Completions { .. } => false,
         }
     }

@@ -1,10 +1,14 @@
 //! The wiring: which adapter stands behind which port. The only place that names the adapters.
 
+mod rehearsal;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use partyline_domain::ports::{AgentProfile, Ids, MemoryJournal, Number, NumberProvider, Provider, Unlimited};
+use partyline_domain::ports::{
+    AgentProfile, Ids, MemoryJournal, Number, NumberProvider, Paced, Provider, Rate, Unlimited,
+};
 use partyline_domain::{Now, Ports, Timestamp};
 use partyline_elevenlabs_adapter::{ApiKey, BaseUrl, ElevenLabs, Settings as AdapterSettings, SetupError};
 use partyline_fake_adapter::emulator::{EmulatorError, Key};
@@ -15,6 +19,8 @@ use crate::cli::EmulateArgs;
 use crate::errors::AppError;
 use crate::settings::{CallChoices, NumberSettings, Settings};
 use crate::system::{SystemClock, TokioTimer, UuidIds};
+
+pub(crate) use rehearsal::{Rehearsal, Rehearsed};
 
 /// The key of the sandbox, which is no secret.
 const SANDBOX_KEY: &str = "test-key-sandbox";
@@ -98,6 +104,19 @@ impl World {
             permits: Arc::new(Unlimited),
         }
     }
+}
+
+/// How often something may happen a second; `None`: no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Pace {
+    pub(crate) dials: Option<Rate>,
+    pub(crate) requests: Option<Rate>,
+}
+
+/// The same ports with limits of how often they are used.
+pub(crate) fn paced(ports: Ports, pace: Pace) -> Ports {
+    let paced = Paced::new(Arc::clone(&ports.clock), Arc::clone(&ports.timer), pace.dials, pace.requests);
+    Ports { permits: Arc::new(paced), ..ports }
 }
 
 fn setup_failed(why: &SetupError) -> AppError {

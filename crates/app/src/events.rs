@@ -3,21 +3,23 @@
 //! A call that goes well logs exactly eight at info level. What is worth knowing beside them is logged at
 //! debug level where all is well, and as a warning or an error where it is not.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use partyline_domain::flow::{CallEvent, CallState, DoubtCause, Evidence, FoundBy, Proof};
 use partyline_domain::ports::{ProviderCallId, Recorded};
-use partyline_domain::{CallId, CallReport, CallRequest, Notice, PhoneNumber, PhoneNumberId, RestoreOutcome};
+use partyline_domain::{AgentId, CallId, CallReport, Failing, Notice, PhoneNumber, PhoneNumberId, RestoreOutcome};
 
 use crate::errors::{AppError, kind_word, reason_word};
 use crate::printer::milliseconds;
 
-/// Logs one call.
+/// Logs calls.
 pub(crate) struct CallLog {
     requests: Box<dyn Fn() -> u32 + Send + Sync>,
     elapsed_ms: Box<dyn Fn() -> u64 + Send + Sync>,
     sandbox: bool,
-    request: OnceLock<CallRequest>,
+    /// Of the calls that have not ended.
+    agents: Mutex<BTreeMap<CallId, AgentId>>,
 }
 
 macro_rules! log_event {
@@ -27,13 +29,13 @@ macro_rules! log_event {
 }
 
 impl CallLog {
-    /// A log that asks `requests` how many have been sent and `elapsed_ms` how long the command has run, of a call that is placed in a `sandbox` or not.
+    /// A log that asks `requests` how many have been sent and `elapsed_ms` how long the command has run, of calls that are placed in a `sandbox` or not.
     pub(crate) fn new(
         requests: Box<dyn Fn() -> u32 + Send + Sync>,
         elapsed_ms: Box<dyn Fn() -> u64 + Send + Sync>,
         sandbox: bool,
     ) -> Self {
-        Self { requests, elapsed_ms, sandbox, request: OnceLock::new() }
+        Self { requests, elapsed_ms, sandbox, agents: Mutex::default() }
     }
 
     /// Logs what the core tells.
@@ -91,8 +93,9 @@ impl CallLog {
                 "phone_number_quarantined",
                 call,
                 phone_number_id = %number,
-                agent_id = seen.as_ref().map(partyline_domain::AgentId::as_str),
+                agent_id = seen.as_ref().map(AgentId::as_str),
             ),
+            Notice::Audited { call, proof, .. } => proof_read(call, proof),
             Notice::InboundRestored { number, outcome } => restored(number.as_str(), outcome),
             Notice::RestoreDelayed { number, after } => tracing::warn!(
                 target: "partyline::call",
@@ -100,9 +103,24 @@ impl CallLog {
                 phone_number_id = %number,
                 after_ms = milliseconds(*after),
             ),
-            Notice::Completed(report) => self.completed(report),
-            _ => {}
+            Notice::Completed(report) => {
+                self.agents().remove(&report.request.id);
+                self.completed(report);
+            }
+            Notice::OutsideChange { .. }
+            | Notice::NumberStopped { .. }
+            | Notice::NumberTrusted { .. }
+            | Notice::DiallingStopped { .. }
+            | Notice::BreakerOpened { .. }
+            | Notice::BreakerClosed { .. }
+            | Notice::SurveyFailed { .. }
+            | _ => of_many(notice),
         }
+    }
+
+    fn agents(&self) -> MutexGuard<'_, BTreeMap<CallId, AgentId>> {
+        // It is whole after each change.
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn recorded(&self, call: &CallId, recorded: &Recorded) {
@@ -117,14 +135,13 @@ impl CallLog {
                     to = %request.to,
                     sandbox = self.sandbox.then_some(true),
                 );
-                // A second request would be a second call, and there is one log for each.
-                let _ = self.request.set(request.clone());
+                self.agents().insert(call.clone(), request.agent.clone());
             }
             CallEvent::AgentVerified { agent_name, evidence } => log_event!(
                 info,
                 "agent_verified",
                 call,
-                agent_id = self.request.get().map(|request| request.agent.as_str()),
+                agent_id = self.agents().get(call).map(AgentId::as_str),
                 agent_name = agent_name.as_str(),
                 evidence = evidence_word(*evidence),
             ),
@@ -133,7 +150,7 @@ impl CallLog {
                 "phone_number_assigned",
                 call,
                 phone_number_id = %number,
-                agent_id = self.request.get().map(|request| request.agent.as_str()),
+                agent_id = self.agents().get(call).map(AgentId::as_str),
                 outcome = outcome.as_str(),
                 evidence = evidence_word(*evidence),
             ),
@@ -227,6 +244,52 @@ pub(crate) fn failed_early(
     );
 }
 
+/// What concerns more than one call.
+fn of_many(notice: &Notice) {
+    if let Notice::OutsideChange { number, was, now } = notice {
+        tracing::warn!(
+            target: "partyline::call",
+            event = "phone_number_changed_by_others",
+            phone_number_id = %number,
+            before = was.as_ref().map(AgentId::as_str),
+            agent_id = now.as_ref().map(AgentId::as_str),
+        );
+    } else if let Notice::NumberStopped { number, detail } = notice {
+        tracing::error!(
+            target: "partyline::call",
+            event = "phone_number_stopped",
+            phone_number_id = %number,
+            detail = detail.as_str(),
+        );
+    } else if let Notice::DiallingStopped { kind, detail } = notice {
+        tracing::error!(
+            target: "partyline::call",
+            event = "dialling_stopped",
+            reason = kind_word(*kind),
+            detail = detail.as_str(),
+        );
+    } else if let Notice::BreakerOpened { of, pause, detail } = notice {
+        tracing::warn!(
+            target: "partyline::call",
+            event = "breaker_opened",
+            of = failing(of),
+            pause_ms = milliseconds(*pause),
+            detail = detail.as_str(),
+        );
+    } else if let Notice::BreakerClosed { of } = notice {
+        tracing::warn!(target: "partyline::call", event = "breaker_closed", of = failing(of));
+    } else if let Notice::SurveyFailed { detail } = notice {
+        tracing::warn!(target: "partyline::call", event = "survey_failed", detail = detail.as_str());
+    }
+}
+
+fn failing(of: &Failing) -> &str {
+    match of {
+        Failing::Agent(agent) => agent.as_str(),
+        Failing::Number(number) => number.as_str(),
+    }
+}
+
 fn proof_read(call: &CallId, proof: &Proof) {
     match proof {
         Proof::Matches { complete } => log_event!(debug, "proof_read", call, proof = "matches", complete = *complete),
@@ -235,7 +298,7 @@ fn proof_read(call: &CallId, proof: &Proof) {
             error,
             "proof_mismatch",
             call,
-            agent_id = agent.as_ref().map(partyline_domain::AgentId::as_str),
+            agent_id = agent.as_ref().map(AgentId::as_str),
             phone_number_id = number.as_ref().map(PhoneNumberId::as_str),
             callee_differs = *callee,
         ),
@@ -243,9 +306,7 @@ fn proof_read(call: &CallId, proof: &Proof) {
 }
 
 fn restored(number: &str, outcome: &RestoreOutcome) {
-    let name = |agent: &Option<partyline_domain::AgentId>| {
-        agent.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string)
-    };
+    let name = |agent: &Option<AgentId>| agent.as_ref().map_or_else(|| "nobody".to_owned(), ToString::to_string);
     match outcome {
         RestoreOutcome::Restored { to } => tracing::debug!(
             target: "partyline::call", event = "phone_number_restored", phone_number_id = number, agent_id = name(to)

@@ -62,6 +62,10 @@ impl Exit {
             | FailureReason::NumberNotFound
             | FailureReason::NumberUnsupported
             | FailureReason::NotAssigned
+            | FailureReason::Expired
+            | FailureReason::AgentFailing
+            | FailureReason::NumberFailing
+            | FailureReason::NumberStopped
             | FailureReason::Refused => Self::of_stage(failure.stage),
             FailureReason::Journal | _ => Self::Unexpected,
         }

@@ -117,6 +117,22 @@ impl Printer {
         }
     }
 
+    /// Something that somebody must look at now, on stderr.
+    pub(crate) fn alarm(&self, text: &str) {
+        match self.log_format {
+            LogFormat::Text => told(&format!("{RED}alarm:{RED:#} {}", fit(text))),
+            LogFormat::Json => tracing::error!(target: "partyline::error", event = "alarm", "{text}"),
+        }
+    }
+
+    /// What the work came to, on stderr.
+    pub(crate) fn summary(&self, text: &str) {
+        match self.log_format {
+            LogFormat::Text => told(&format!("{BOLD}{}{BOLD:#}", fit(text))),
+            LogFormat::Json => tracing::info!(target: "partyline::call", event = "batch_completed", "{text}"),
+        }
+    }
+
     /// Why the command ends otherwise than hoped, on stderr.
     pub(crate) fn error(&self, error: &AppError) {
         match self.log_format {
@@ -179,7 +195,7 @@ fn rendered(error: &AppError) -> String {
 }
 
 /// A text as it may be shown on stderr.
-fn fit(text: &str) -> Cow<'_, str> {
+pub(crate) fn fit(text: &str) -> Cow<'_, str> {
     match masked(text) {
         Cow::Borrowed(text) => clean(text),
         Cow::Owned(text) => Cow::Owned(clean(&text).into_owned()),

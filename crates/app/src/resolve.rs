@@ -1,13 +1,16 @@
 //! From what a person writes to ids: agents by alias, id or name; numbers by alias, E.164, id, or the only one.
 //!
 //! Aliases and number ids need no request: the core verifies them anyway. As soon as one side must ask the
-//! provider, the other side is read at the same time, and the core is given both.
+//! provider, the other side is read at the same time, and the core is given both. Where any of several numbers may be
+//! used they are listed, so that the core knows which of them has the agent already.
 
 use std::ops::RangeInclusive;
 
 use partyline_domain::flow::Stage;
 use partyline_domain::ports::{AgentProfile, Clock as _, Number, NumberProvider, PAGE_SIZE_MAX, PageRequest, Provider};
-use partyline_domain::{AgentId, FailureKind, InvalidPhoneNumber, Known, PhoneNumber, PhoneNumberId, ProviderError};
+use partyline_domain::{
+    AgentId, FailureKind, InvalidPhoneNumber, Known, NumberChoice, PhoneNumber, PhoneNumberId, ProviderError,
+};
 
 use crate::errors::AppError;
 use crate::exit::Exit;
@@ -28,7 +31,7 @@ const LIKENESS_MIN: f64 = 0.7;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resolved {
     pub(crate) agent: AgentId,
-    pub(crate) number: PhoneNumberId,
+    pub(crate) numbers: NumberChoice,
     pub(crate) known: Known,
 }
 
@@ -41,10 +44,23 @@ pub(crate) struct Resolver<'a> {
 }
 
 /// What is known of a number before anybody is asked.
-enum NumberPlan {
-    Id(PhoneNumberId),
+pub(crate) enum NumberPlan {
+    /// Any of these, which are known by their ids.
+    Any(NumberChoice),
+    /// The one that is spelled so.
     Spelled(PhoneNumber),
+    /// The only one of the account.
     Only,
+}
+
+impl NumberPlan {
+    /// Whether the account's numbers must be listed to know which it is, or which of several is best.
+    pub(crate) fn needs_list(&self) -> bool {
+        match self {
+            Self::Any(numbers) => numbers.only().is_none(),
+            Self::Spelled(_) | Self::Only => true,
+        }
+    }
 }
 
 impl Resolver<'_> {
@@ -56,20 +72,20 @@ impl Resolver<'_> {
     pub(crate) async fn both(&self, agent: &str, number: Option<&str>) -> Result<Resolved, AppError> {
         let alias = self.settings.agents.get(agent);
         let plan = self.plan(number)?;
-        if let (Some(agent), NumberPlan::Id(number)) = (alias, &plan) {
-            return Ok(Resolved { agent: agent.clone(), number: number.clone(), known: Known::default() });
+        // Which of several numbers has the agent already is worth knowing before the core chooses.
+        if let (Some(agent), NumberPlan::Any(numbers)) = (alias, &plan)
+            && numbers.only().is_some()
+        {
+            return Ok(Resolved { agent: agent.clone(), numbers: numbers.clone(), known: Known::default() });
         }
         let sent = self.clock.now().monotonic;
-        let (profile, number) = tokio::join!(self.agent(agent), self.number_of_plan(plan));
-        let (profile, number) = (profile?, number?);
-        Ok(Resolved {
-            agent: profile.id.clone(),
-            number: number.id.clone(),
-            known: Known { agents: vec![profile], numbers: vec![number], sent },
-        })
+        let (profile, found) = tokio::join!(self.agent(agent), self.numbers_of_plan(&plan));
+        let (profile, (numbers, read)) = (profile?, found?);
+        Ok(Resolved { agent: profile.id.clone(), numbers, known: Known { agents: vec![profile], numbers: read, sent } })
     }
 
-    /// Finds and reads agent and number, side by side.
+    /// Finds and reads agent and number, side by side. Of several numbers it is the one that has the agent, else the
+    /// first that can place calls.
     ///
     /// # Errors
     /// As [`Resolver::both`].
@@ -79,8 +95,13 @@ impl Resolver<'_> {
         number: Option<&str>,
     ) -> Result<(AgentProfile, Number), AppError> {
         let plan = self.plan(number)?;
-        let (profile, number) = tokio::join!(self.agent(agent), self.number_of_plan(plan));
-        Ok((profile?, number?))
+        let (profile, found) = tokio::join!(self.agent(agent), self.numbers_of_plan(&plan));
+        let (profile, (numbers, mut read)) = (profile?, found?);
+        let fit = |number: &Number| (!can_dial(number), number.assigned_id() != Some(&profile.id));
+        read.sort_by(|a, b| fit(a).cmp(&fit(b)).then_with(|| a.id.cmp(&b.id)));
+        let text = numbers.iter().next().map_or("", PhoneNumberId::as_str);
+        let number = read.into_iter().next().ok_or_else(|| self.unknown_number(text, &[]))?;
+        Ok((profile, number))
     }
 
     /// Finds an agent and reads it.
@@ -164,7 +185,9 @@ impl Resolver<'_> {
     /// # Errors
     /// As [`Resolver::both`].
     pub(crate) async fn number(&self, text: &str) -> Result<Number, AppError> {
-        self.number_of_plan(self.plan(Some(text))?).await
+        let (numbers, read) = self.numbers_of_plan(&self.plan(Some(text))?).await?;
+        let unknown = || self.unknown_number(numbers.iter().next().map_or("", PhoneNumberId::as_str), &[]);
+        read.into_iter().next().ok_or_else(unknown)
     }
 
     /// The error for a number that does not exist: what there is.
@@ -186,71 +209,62 @@ impl Resolver<'_> {
         self.unknown_number(text, &all)
     }
 
-    fn plan(&self, number: Option<&str>) -> Result<NumberPlan, AppError> {
-        let numbers = &self.settings.numbers;
-        let Some(text) = number.or(self.settings.number.as_deref()) else {
-            return match numbers.len() {
-                0 => Ok(NumberPlan::Only),
-                1 => Ok(numbers.values().next().map_or(NumberPlan::Only, |number| NumberPlan::Id(number.id.clone()))),
-                count => {
-                    let lines = numbers.iter().map(|(alias, number)| format!("  {alias} = {}", number.id));
-                    Err(AppError::usage("number_ambiguous", format!("{count} numbers are configured"))
-                        .effect("nothing was dialled")
-                        .details(lines)
-                        .hint("choose one with `--number <ALIAS>`, or set `number = \"...\"` in `[call]`"))
-                }
-            };
+    /// All numbers of the account.
+    ///
+    /// # Errors
+    /// Whatever a failed request leads to.
+    pub(crate) async fn numbers(&self) -> Result<Vec<Number>, AppError> {
+        let failed = |error| self.failed(Stage::Assign, "could not look the number up", &error);
+        self.provider.numbers().await.map_err(failed)
+    }
+
+    /// As [`plan_number`].
+    ///
+    /// # Errors
+    /// 2 for a text that can be no number.
+    pub(crate) fn plan(&self, number: Option<&str>) -> Result<NumberPlan, AppError> {
+        plan_number(self.settings, number)
+    }
+
+    /// The numbers that are meant, where `all` are those of the account.
+    ///
+    /// # Errors
+    /// 4 for an unknown number, 2 for an ambiguous one, or where there is none.
+    pub(crate) fn pick(&self, plan: &NumberPlan, all: &[Number]) -> Result<NumberChoice, AppError> {
+        let (fit, told): (Vec<&Number>, _) = match plan {
+            NumberPlan::Any(numbers) => return Ok(numbers.clone()),
+            NumberPlan::Spelled(wanted) => {
+                let is_wanted = |number: &&Number| number.caller_id.is(wanted) == Some(true);
+                (all.iter().filter(is_wanted).collect(), format!("are {wanted}"))
+            }
+            NumberPlan::Only => (all.iter().filter(|number| can_dial(number)).collect(), "can place calls".to_owned()),
         };
-        if let Some(number) = numbers.get(text) {
-            return Ok(NumberPlan::Id(number.id.clone()));
-        }
-        // The text is not repeated: it may be a phone number with a slip in it.
-        let wrong = |message: String| {
-            AppError::usage("bad_number", message)
-                .effect("nothing was dialled")
-                .hint("see the numbers with `partyline numbers`")
-        };
-        match spelled(text) {
-            Some(Ok(number)) => Ok(NumberPlan::Spelled(number)),
-            Some(Err(why)) => Err(wrong(why.to_string())),
-            None => PhoneNumberId::parse(text)
-                .map(NumberPlan::Id)
-                .map_err(|why| wrong(format!("the number is no alias, no phone number and no id: {why}"))),
+        match (fit.as_slice(), plan) {
+            ([only], _) => Ok(NumberChoice::one(only.id.clone())),
+            ([], NumberPlan::Spelled(wanted)) => Err(self.unknown_number(&wanted.to_string(), all)),
+            ([], NumberPlan::Any(_) | NumberPlan::Only) => Err(self.no_number(all)),
+            (several, _) => Err(self
+                .several_numbers(format!("{} numbers of this account {told}", several.len()), several.iter().copied())),
         }
     }
 
-    async fn number_of_plan(&self, plan: NumberPlan) -> Result<Number, AppError> {
+    /// The numbers that are meant, and what was read of them.
+    async fn numbers_of_plan(&self, plan: &NumberPlan) -> Result<(NumberChoice, Vec<Number>), AppError> {
         let failed = |error| self.failed(Stage::Assign, "could not look the number up", &error);
-        match plan {
-            NumberPlan::Id(id) => match self.provider.number(&id).await.map_err(failed)? {
-                Some(number) => Ok(number),
+        if let NumberPlan::Any(numbers) = plan
+            && let Some(id) = numbers.only()
+        {
+            return match self.provider.number(id).await.map_err(failed)? {
+                Some(number) => Ok((numbers.clone(), vec![number])),
                 None => Err(self.unknown_number_listed(id.as_str()).await),
-            },
-            NumberPlan::Spelled(wanted) => {
-                let all = self.provider.numbers().await.map_err(failed)?;
-                let same: Vec<&Number> =
-                    all.iter().filter(|number| number.caller_id.is(&wanted) == Some(true)).collect();
-                match same.as_slice() {
-                    [only] => Ok((*only).clone()),
-                    [] => Err(self.unknown_number(&wanted.to_string(), &all)),
-                    several => Err(self.several_numbers(
-                        format!("{} numbers of this account are {wanted}", several.len()),
-                        several.iter().copied(),
-                    )),
-                }
-            }
-            NumberPlan::Only => {
-                let all = self.provider.numbers().await.map_err(failed)?;
-                let usable: Vec<&Number> = all.iter().filter(|number| can_dial(number)).collect();
-                match usable.as_slice() {
-                    [only] => Ok((*only).clone()),
-                    [] => Err(self.no_number(&all)),
-                    several => Err(self.several_numbers(
-                        format!("{} numbers of this account can place calls", several.len()),
-                        several.iter().copied(),
-                    )),
-                }
-            }
+            };
+        }
+        let all = self.numbers().await?;
+        let numbers = self.pick(plan, &all)?;
+        let read: Vec<Number> = all.iter().filter(|number| numbers.contains(&number.id)).cloned().collect();
+        match numbers.iter().find(|_| read.is_empty()) {
+            Some(id) => Err(self.unknown_number(id.as_str(), &all)),
+            None => Ok((numbers, read)),
         }
     }
 
@@ -287,8 +301,38 @@ impl Resolver<'_> {
         format!("  {}  {}  {} ({}{unfit}){alias}", number.id, number.caller_id, number.label, number.provider.as_str())
     }
 
-    fn failed(&self, stage: Stage, doing: &str, error: &ProviderError) -> AppError {
+    /// The error for a request that failed while something was looked up.
+    pub(crate) fn failed(&self, stage: Stage, doing: &str, error: &ProviderError) -> AppError {
         AppError::provider(stage, doing, error, self.host).effect("nothing was dialled")
+    }
+}
+
+/// What is known of a number that is named, or of those that may be used where none is, without asking.
+///
+/// # Errors
+/// 2 for a text that can be no number.
+pub(crate) fn plan_number(settings: &Settings, number: Option<&str>) -> Result<NumberPlan, AppError> {
+    let configured = &settings.numbers;
+    let Some(text) = number.or(settings.number.as_deref()) else {
+        let any = NumberChoice::any_of(configured.values().map(|number| number.id.clone()));
+        return Ok(any.map_or(NumberPlan::Only, NumberPlan::Any));
+    };
+    let one = |id: PhoneNumberId| NumberPlan::Any(NumberChoice::one(id));
+    if let Some(number) = configured.get(text) {
+        return Ok(one(number.id.clone()));
+    }
+    // The text is not repeated: it may be a phone number with a slip in it.
+    let wrong = |message: String| {
+        AppError::usage("bad_number", message)
+            .effect("nothing was dialled")
+            .hint("see the numbers with `partyline numbers`")
+    };
+    match spelled(text) {
+        Some(Ok(number)) => Ok(NumberPlan::Spelled(number)),
+        Some(Err(why)) => Err(wrong(why.to_string())),
+        None => PhoneNumberId::parse(text)
+            .map(one)
+            .map_err(|why| wrong(format!("the number is no alias, no phone number and no id: {why}"))),
     }
 }
 

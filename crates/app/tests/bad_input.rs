@@ -111,12 +111,36 @@ fn no_number_and_several_numbers() {
     let place = Place::with(&two);
     let more = format!("{}[numbers.second]\nid = \"{}\"\n", two.settings_file(), two.number(1));
     place.write("partyline.toml", &more);
-    assert_eq!(shows!("several_aliases", place.run(&["call", "hotel", "--to", CALLEE])).code, 2);
     untouched(&two);
     let ran = place.run(&["call", "hotel", "--to", CALLEE, "--number", "+1 202-555-0101", "--json"]);
     assert_eq!(ran.json()["number"]["phone_number"], json!("+12025550101"));
     let ran = place.run(&["call", "hotel", "--to", CALLEE, "--number", "second", "--json"]);
     assert_eq!(ran.json()["number"]["phone_number"], json!("+12025550101"));
+}
+
+#[test]
+fn any_configured_number_may_be_used() {
+    let provider = Provider::with_numbers(2, &NumberProvider::Twilio);
+    let place = Place::with(&provider);
+    let second = format!("[numbers.second]\nid = \"{}\"\n", provider.number(1));
+    place.write("partyline.toml", &format!("{}{second}", provider.settings_file()));
+    // The one that has the agent needs no assignment, so the call goes there.
+    provider.reassign(0, Some(0));
+    provider.reassign(1, Some(1));
+    for more in [&["--json"][..], &["--json", "--dry-run"]] {
+        let ran = place.run(&[&["call", "hotel", "--to", CALLEE][..], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let object = ran.json();
+        assert_eq!(
+            (&object["number"]["phone_number"], &object["assignment"]),
+            (&json!("+12025550101"), &json!("already"))
+        );
+    }
+    let ran = place.run(&["call", "Hair Salon", "--to", CALLEE, "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    place.write("partyline.toml", &format!("{}{second}after_call = \"restore\"\n", provider.settings_file()));
+    let ran = shows!("numbers_differ", place.run(&["call", "hotel", "--to", CALLEE]));
+    assert_eq!((ran.code, provider.dials()), (2, 2));
 }
 
 #[test]

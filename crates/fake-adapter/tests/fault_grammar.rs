@@ -8,7 +8,7 @@ use partyline_fake_adapter::world::Operation;
 #[test]
 fn every_fault_is_read_as_it_is_written() {
     let menu = Fault::menu();
-    assert_eq!(menu.len(), 42);
+    assert_eq!(menu.len(), 46);
     for fault in menu {
         let name = fault.to_string();
         assert_eq!(name.parse::<Fault>(), Ok(fault), "{name}");

@@ -76,14 +76,17 @@ const TABLE: &[(&str, &str, usize, &str)] = &[
     ("slow-2s", "accepted", 1, "present"),
     ("late-2s", "unavailable in doubt", 1, ""),
     ("hang-late-2s", "timed_out in doubt", 1, ""),
+    ("twice-2s", "accepted", 2, ""),
 ];
+/// What happens to something else than a dial, see the tests below.
+const ELSEWHERE: [&str; 4] = ["ignored", "page-missing", "page-shuffled", "untagged"];
 
 #[test]
 fn the_table_has_the_whole_menu() {
     let missing: Vec<String> = Fault::menu()
         .iter()
         .map(ToString::to_string)
-        .filter(|name| name != "ignored" && !TABLE.iter().any(|(known, ..)| known == name))
+        .filter(|name| !ELSEWHERE.contains(&name.as_str()) && !TABLE.iter().any(|(known, ..)| known == name))
         .collect();
     assert_eq!(missing, [""; 0]);
 }
@@ -218,4 +221,28 @@ fn without_a_ledger_faults_happen_all_the_same() {
     run(&stage.time, stage.dial("call_1.1", 0)).expect_err("504");
     assert_eq!(stage.world.lock().conversations().len(), 1);
     assert!(stage.world.lock().ledger().dials.is_empty());
+}
+
+#[test]
+fn a_list_of_conversations_hides_shuffles_and_forgets_tags_once() {
+    let stage = Stage::sandbox();
+    for attempt in ["call_1.1", "call_2.1"] {
+        run(&stage.time, stage.dial(attempt, 0)).expect("accepted");
+    }
+    for rule in ["conversations:page-missing", "conversations:page-shuffled", "conversation:untagged"] {
+        stage.world.lock().faults().add(rule.parse().expect("a rule"));
+    }
+    let list = || run(&stage.time, stage.provider.conversations(&ConversationQuery::default())).expect("200");
+    let ids = |page: partyline_domain::ports::Page<partyline_domain::ports::ConversationSummary>| {
+        page.items.into_iter().map(|item| item.id).collect::<Vec<_>>()
+    };
+    // Both rules count each list: the first hides it, the second is then due.
+    assert_eq!(ids(list()), []);
+    let shuffled = ids(list());
+    let usual = ids(list());
+    assert_eq!(shuffled, usual.iter().rev().cloned().collect::<Vec<_>>());
+    let read = || run(&stage.time, stage.provider.conversation(&usual[0])).expect("200").expect("there");
+    let (untagged, tagged) = (read(), read());
+    assert_eq!((untagged.attempt, untagged.user_id), (None, None));
+    assert_eq!(tagged.attempt.map(|attempt| attempt.to_string()).as_deref(), Some("call_2.1"));
 }

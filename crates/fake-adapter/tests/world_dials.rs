@@ -235,3 +235,15 @@ fn the_ledger_is_asked_by_call_and_by_attempt() {
     assert_eq!(attempts.iter().map(|attempt| attempt.as_str()).collect::<Vec<_>>(), ["call_1.1", "call_1.2"]);
     assert_eq!(world.ledger().dials_of_attempt(attempts[0]).count(), 1);
 }
+
+#[test]
+fn the_calls_of_others_count_against_the_limit() {
+    let stage = Stage::new(WorldConfig { live_max: Some(2), ..WorldConfig::sandbox() });
+    stage.world.lock().foreign_call(&stage.number, stage.time.now()).expect("the number exists");
+    run(&stage.time, stage.dial("call_1.1", 0)).expect("one place is left");
+    let error = run(&stage.time, stage.dial("call_2.1", 0)).expect_err("none is left");
+    assert_eq!(error.status(), Some(429));
+    stage.time.advance(Duration::from_secs(100));
+    run(&stage.time, stage.dial("call_2.2", 0)).expect("both are over");
+    assert_eq!(stage.world.lock().ledger().dials.len(), 2, "the call of others is none of ours");
+}

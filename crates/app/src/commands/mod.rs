@@ -1,12 +1,14 @@
 //! The commands, a file each.
 
 pub(crate) mod agents;
+pub(crate) mod batch;
 pub(crate) mod call;
 mod change;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod emulate;
 pub(crate) mod numbers;
+pub(crate) mod simulate;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use partyline_domain::{AfterCall, AssignmentPolicy, DialPolicy, LookUpPolicy, Policies, ProofPolicy, RingingTimeout};
+use partyline_domain::ports::Rate;
+use partyline_domain::{
+    AfterCall, AssignmentPolicy, DialPolicy, Guarantee, LookUpPolicy, Policies, ProofPolicy, RingingTimeout,
+};
 
 /// One source's choices; absent = the next source decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +19,7 @@ pub(crate) struct CallChoices {
     pub(crate) ringing_timeout: Option<RingingTimeout>,
     pub(crate) recording: Option<bool>,
     pub(crate) dial_retry: Option<bool>,
+    pub(crate) at_least_once: Option<bool>,
 }
 
 impl CallChoices {
@@ -30,6 +34,7 @@ impl CallChoices {
             ringing_timeout: self.ringing_timeout.or(lower.ringing_timeout),
             recording: self.recording.or(lower.recording),
             dial_retry: self.dial_retry.or(lower.dial_retry),
+            at_least_once: self.at_least_once.or(lower.at_least_once),
         }
     }
 
@@ -41,7 +46,10 @@ impl CallChoices {
             assignment: self.assignment.unwrap_or_default(),
             after_call: self.after_call.unwrap_or_default(),
             proof: self.proof.unwrap_or_default(),
-            dial: if self.dial_retry == Some(false) { dial.without_retry() } else { dial },
+            dial: DialPolicy {
+                guarantee: if self.at_least_once == Some(true) { Guarantee::AtLeastOnce } else { dial.guarantee },
+                ..if self.dial_retry == Some(false) { dial.without_retry() } else { dial }
+            },
             look_up: LookUpPolicy { window: self.lookup_window.unwrap_or(look_up.window) },
             settle_after_post: self.settle.unwrap_or_default(),
         }
@@ -124,6 +132,23 @@ pub(crate) fn ringing_timeout(text: &str) -> Result<RingingTimeout, String> {
     RingingTimeout::from_seconds(seconds).map_err(|_| expected())
 }
 
+/// Reads how many there may be: at least one.
+///
+/// # Errors
+/// What was expected, as a fragment.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number from 1 on".to_owned())
+}
+
+/// Reads how often something may happen a second.
+///
+/// # Errors
+/// What was expected, as a fragment.
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
+    let rate = text.parse().ok().and_then(|count| Rate::per_second(count).ok());
+    rate.ok_or_else(|| "expected how many a second, for example `1` or `0.5`".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +160,15 @@ mod tests {
         assert_eq!(duration("1m"), Ok(Duration::from_secs(60)));
         for text in ["", "5", "-2s", "soon", "1 parsec"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_and_counts_are_above_nothing() {
+        assert_eq!(rate("0.5").map(Rate::interval), Ok(Duration::from_secs(2)));
+        assert_eq!(count("16"), Ok(16));
+        for text in ["0", "-1", "NaN", "inf", "", "many", "1e-9"] {
+            assert!(rate(text).is_err() && count(text).is_err(), "{text}");
         }
     }
 
@@ -167,6 +201,9 @@ mod tests {
         assert_eq!(policies.assignment, AssignmentPolicy::Never);
         assert_eq!(policies.after_call, AfterCall::Restore);
         assert_eq!(policies.proof, ProofPolicy::Once);
+        assert_eq!(policies.dial.guarantee, Guarantee::AtMostOnce);
+        let twice = CallChoices { at_least_once: Some(true), ..CallChoices::default() };
+        assert_eq!(twice.or(&low).policies().dial.guarantee, Guarantee::AtLeastOnce);
     }
 
     #[test]

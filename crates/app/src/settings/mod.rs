@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy as _;
-use partyline_domain::AgentId;
+use partyline_domain::{AgentId, NumberChoice, PhoneNumberId};
 use secrecy::SecretString;
 
 pub(crate) use choices::{
-    AFTER_CALL, ASSIGNMENT, CallChoices, PROOF, duration, lookup_window, ringing_timeout, settle, word,
+    AFTER_CALL, ASSIGNMENT, CallChoices, PROOF, count, duration, lookup_window, rate, ringing_timeout, settle, word,
 };
 pub(crate) use file::{FileSettings, NumberSettings};
 
@@ -111,6 +111,24 @@ impl Settings {
         flags.or(&self.environment).or(&own).or(&self.defaults)
     }
 
+    /// How a call that may use any of these numbers is placed.
+    ///
+    /// # Errors
+    /// Exit code 2 where the numbers are set up differently, so that it would depend on the number.
+    pub(crate) fn choices_of(&self, flags: &CallChoices, numbers: &NumberChoice) -> Result<CallChoices, AppError> {
+        let configured = |id: &PhoneNumberId| self.numbers.values().find(|number| number.id == *id);
+        let mut choices = numbers.iter().map(|id| self.choices(flags.clone(), configured(id)));
+        let first = choices.next().unwrap_or_else(|| self.choices(flags.clone(), None));
+        if choices.all(|other| other == first) {
+            return Ok(first);
+        }
+        let aliases = self.numbers.iter().filter(|(_, number)| numbers.contains(&number.id));
+        let aliases: Vec<&str> = aliases.map(|(alias, _)| alias.as_str()).collect();
+        Err(AppError::usage("number_ambiguous", format!("the numbers {} are set up differently", aliases.join(", ")))
+            .effect("nothing was dialled")
+            .hint("choose one with `--number <ALIAS>`, or say for all of them what differs (see `--help`)"))
+    }
+
     /// The key, or what to do about its absence.
     ///
     /// # Errors
@@ -148,6 +166,7 @@ fn environment_choices(environment: &Environment) -> Result<CallChoices, AppErro
         ringing_timeout: read(environment, env_vars::PARTYLINE_RINGING_TIMEOUT, ringing_timeout)?,
         recording: None,
         dial_retry: None,
+        at_least_once: None,
     })
 }
 

@@ -190,6 +190,18 @@ impl Place {
         self.ran(&output)
     }
 
+    /// Runs the binary to its end with this on its stdin.
+    pub(crate) fn run_fed(&self, arguments: &[&str], stdin: &[u8]) -> Ran {
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let mut pipe = child.stdin.take().expect("piped");
+        // A program that refuses its arguments reads nothing.
+        let _ = pipe.write_all(stdin);
+        drop(pipe);
+        self.finish(child)
+    }
+
     /// Runs the binary to its end with stdout going to a file or a device.
     pub(crate) fn run_into(&self, stdout: &str, arguments: &[&str]) -> Ran {
         let stdout = fs_err::OpenOptions::new().write(true).open(stdout).expect("it can be opened");
@@ -320,6 +332,12 @@ impl Ran {
         serde_json::from_str(&self.stdout).expect("JSON")
     }
 
+    /// The JSON values on stdout, a line each.
+    pub(crate) fn objects(&self) -> Vec<serde_json::Value> {
+        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|why| panic!("{line}: {why}"));
+        self.stdout.lines().map(parse).collect()
+    }
+
     /// The log lines on stderr.
     pub(crate) fn log(&self) -> Vec<serde_json::Value> {
         self.stderr
@@ -354,6 +372,9 @@ macro_rules! shows {
 
 /// What differs from run to run.
 pub(crate) const FILTERS: &[(&str, &str)] = &[
+    // How often progress is told depends on how busy the machine is.
+    (r"(?m)^ +[0-9]+\.[0-9]{2} s  [0-9]+ of [0-9]+ calls.*\n", ""),
+    (r"(calls?) in [0-9.]+ m?s:", "$1 in [time]:"),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "[call id]"),
     (r"conv_[0-9a-z]{8,}", "conv_[id]"),
     (r"agent_[0-9]{4}[0-9a-z]{20,}", "agent_[id]"),

@@ -50,9 +50,12 @@ pub(super) const NAMED: &[(&str, Fault)] = &[
     ("unknown-enum", Fault::UnknownEnum),
     ("missing-optional", Fault::MissingOptional),
     ("legacy", Fault::Legacy),
+    ("page-missing", Fault::PageMissing),
+    ("page-shuffled", Fault::PageShuffled),
+    ("untagged", Fault::Untagged),
 ];
 
-const TIMED: &str = "429-retry-<seconds>s, slow-<duration>, late-<duration>, hang-late-<duration>";
+const TIMED: &str = "429-retry-<seconds>s, slow-<duration>, late-<duration>, hang-late-<duration>, twice-<duration>";
 
 /// A text that is not a fault rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +113,7 @@ impl FromStr for Fault {
             .or_else(|| timed("slow-").map(Self::Slow))
             .or_else(|| timed("late-").map(Self::Late))
             .or_else(|| timed("hang-late-").map(Self::HangLate))
+            .or_else(|| timed("twice-").map(Self::Twice))
             .ok_or_else(|| FaultParseError::Fault { name: name.to_owned() })
     }
 }
@@ -124,6 +128,7 @@ impl fmt::Display for Fault {
             Self::Slow(duration) => ("slow", *duration),
             Self::Late(duration) => ("late", *duration),
             Self::HangLate(duration) => ("hang-late", *duration),
+            Self::Twice(duration) => ("twice", *duration),
             Self::Status(..)
             | Self::RateLimitedText
             | Self::Html(_)
@@ -139,7 +144,10 @@ impl fmt::Display for Fault {
             | Self::Lying
             | Self::UnknownEnum
             | Self::MissingOptional
-            | Self::Legacy => unreachable!("the table of names has every fault without a duration"),
+            | Self::Legacy
+            | Self::PageMissing
+            | Self::PageShuffled
+            | Self::Untagged => unreachable!("the table of names has every fault without a duration"),
         };
         write!(f, "{prefix}-")?;
         write_duration(duration, f)

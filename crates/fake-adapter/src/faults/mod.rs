@@ -106,6 +106,14 @@ pub enum Fault {
     Late(Duration),
     /// `hang-late-2s`: never answered, executed that much later.
     HangLate(Duration),
+    /// `twice-2s`: the effect and the answer as usual, and the effect once more that much later.
+    Twice(Duration),
+    /// `page-missing`: a page of the list of conversations is empty and the last.
+    PageMissing,
+    /// `page-shuffled`: a page of the list of conversations is in the wrong order.
+    PageShuffled,
+    /// `untagged`: a conversation is shown without the attempt id it was opened with.
+    Untagged,
 }
 
 impl Fault {
@@ -116,6 +124,7 @@ impl Fault {
             Self::Slow(Duration::from_secs(2)),
             Self::Late(Duration::from_secs(2)),
             Self::HangLate(Duration::from_secs(2)),
+            Self::Twice(Duration::from_secs(2)),
         ];
         grammar::NAMED.iter().map(|(_, fault)| *fault).chain(timed).collect()
     }
@@ -125,7 +134,9 @@ impl Fault {
         match self {
             Self::Refused | Self::RefusedWithConversation | Self::NoConversationId => operation == Operation::Dial,
             Self::Ignored => operation == Operation::Assign,
-            Self::Lying | Self::Late(_) | Self::HangLate(_) => {
+            Self::PageMissing | Self::PageShuffled => operation == Operation::Conversations,
+            Self::Untagged => operation == Operation::Conversation,
+            Self::Lying | Self::Late(_) | Self::HangLate(_) | Self::Twice(_) => {
                 matches!(operation, Operation::Assign | Operation::Dial)
             }
             Self::Status(..)
@@ -144,13 +155,17 @@ impl Fault {
         }
     }
 
-    /// Whether it breaks what the core relies on (a lie, or an effect long after the answer), so that no client
-    /// can keep all promises under it.
+    /// Whether it breaks what the core relies on (a lie, an effect long after the answer or a second one, a list
+    /// that hides what is there), so that no client can keep all promises under it.
     pub fn breaks_assumptions(self) -> bool {
         match self {
             Self::Lying
             | Self::Late(_)
             | Self::HangLate(_)
+            | Self::Twice(_)
+            | Self::PageMissing
+            | Self::PageShuffled
+            | Self::Untagged
             | Self::Status(FailStatus::TooManyRequests, When::After) => true,
             Self::Status(..)
             | Self::RateLimited { .. }

@@ -84,23 +84,29 @@ impl FaultMix {
     }
 }
 
-/// All faults to come: rules first, in the order given, then the mix.
+/// All faults to come: rules first, in the order given, then the mixes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultPlan {
     rules: Vec<FaultRule>,
-    mix: Option<FaultMix>,
+    mixes: Vec<FaultMix>,
 }
 
 impl FaultPlan {
     /// These rules and no mix.
     pub fn new(rules: impl IntoIterator<Item = FaultRule>) -> Self {
-        Self { rules: rules.into_iter().collect(), mix: None }
+        Self { rules: rules.into_iter().collect(), mixes: Vec::new() }
     }
 
-    /// The same with a mix.
+    /// The same with this mix and no other.
     #[must_use]
     pub fn with_mix(self, mix: FaultMix) -> Self {
-        Self { mix: Some(mix), ..self }
+        Self { mixes: vec![mix], ..self }
+    }
+
+    /// Adds a mix after the others. Each decides by itself about each request, the first that wants to have its way;
+    /// so one more or one less does not change what the others do. Their seeds should differ.
+    pub fn add_mix(&mut self, mix: FaultMix) {
+        self.mixes.push(mix);
     }
 
     /// Adds a rule after the others.
@@ -108,7 +114,7 @@ impl FaultPlan {
         self.rules.push(rule);
     }
 
-    /// Forgets all rules and the mix: from now on nothing goes wrong.
+    /// Forgets all rules and mixes: from now on nothing goes wrong.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
@@ -133,7 +139,7 @@ impl FaultPlan {
             }
         }
         let Some((index, fault)) = due else {
-            return self.mix.as_ref().and_then(|mix| mix.choose(operation, request));
+            return self.mixes.iter().find_map(|mix| mix.choose(operation, request));
         };
         match &mut self.rules[index].count {
             Count::Always => {}
@@ -178,5 +184,20 @@ mod tests {
         assert!((900..1100).contains(&dials.len()), "{}", dials.len());
         assert!(dials.iter().all(|fault| fault.applies_to(Operation::Dial) && !fault.breaks_assumptions()));
         assert!(chosen(Operation::Agent).iter().all(|fault| fault.applies_to(Operation::Agent)));
+    }
+
+    #[test]
+    fn mixes_do_not_disturb_each_other() {
+        let mix = |seed, fault| FaultMix { per_thousand: 200, seed, menu: vec![fault] };
+        let chosen = |mut plan: FaultPlan| (0..500).map(|id| plan.next(Operation::Dial, id)).collect::<Vec<_>>();
+        let mut both = FaultPlan::default().with_mix(mix(1, Fault::Half));
+        both.add_mix(mix(2, Fault::Garbage));
+        let (half, garbage) = (chosen(FaultPlan::default().with_mix(mix(1, Fault::Half))), chosen(both.clone()));
+        let mut seconds = 0;
+        for (alone, together) in half.iter().zip(chosen(both)) {
+            seconds += usize::from(together == Some(Fault::Garbage));
+            assert!(alone.is_none() || *alone == together, "the first goes before the second");
+        }
+        assert!(seconds > 0 && garbage.iter().flatten().count() > half.iter().flatten().count());
     }
 }

@@ -87,6 +87,9 @@ pub struct WorldConfig {
     pub list_lag: Duration,
     /// How long after the dial's execution the agent is bound (`scheduling.md` 4.1, the very harsh variant).
     pub bind_delay: Duration,
+    /// How many conversations there may be at once, those of others included; a dial beyond that is refused with a
+    /// 429 before its effect.
+    pub live_max: Option<usize>,
     /// What goes wrong.
     pub faults: FaultPlan,
     /// How much is written down.

@@ -120,6 +120,9 @@ impl World {
 
     fn dial(&mut self, order: DialOrder, fault: Option<Fault>, id: u64, at: Now) -> Result<Body, Failure> {
         self.check_dial(&order)?;
+        if self.config.live_max.is_some_and(|max| self.active(at.monotonic).count() >= max) {
+            return Err(Failure::rate_limited(None));
+        }
         let route = order.route.clone();
         let Some(to) = order.to else {
             return Ok(self.refuse(order, NOT_A_NUMBER, at));
@@ -188,7 +191,7 @@ impl World {
     }
 
     /// Opens a conversation; the provider does so before it dials.
-    fn open(&mut self, order: DialOrder, to: Option<PhoneNumber>, fate: Fate, at: Now) -> usize {
+    pub(super) fn open(&mut self, order: DialOrder, to: Option<PhoneNumber>, fate: Fate, at: Now) -> usize {
         let count = self.conversations.len();
         let line = self.numbers.get(&order.number);
         let from = line.map_or_else(|| Arc::new(CallerId::new("")), |line| Arc::clone(&line.caller_id));

@@ -225,6 +225,29 @@ impl World {
         }
     }
 
+    /// Somebody else's call begins on a number, with the agent that answers it or else the first one; it takes its
+    /// place among the calls there may be at once.
+    ///
+    /// # Errors
+    /// [`Unknown`] where there is no such number, or no agent at all.
+    pub fn foreign_call(&mut self, id: &PhoneNumberId, now: Now) -> Result<(), Unknown> {
+        self.advance(now);
+        let line = self.numbers.get(id).ok_or_else(|| Unknown(id.to_string()))?;
+        let agent = line.assigned.clone().or_else(|| self.agent_ids().into_iter().next());
+        let agent = agent.ok_or_else(|| Unknown("agent".into()))?;
+        let order = DialOrder {
+            route: line.provider.clone(),
+            agent,
+            number: id.clone(),
+            to: None,
+            attempt: None,
+            client: ClientData::Json(Arc::new(serde_json::Value::Null)),
+            ringing_timeout: std::time::Duration::ZERO,
+        };
+        self.open(order, None, Fate::Answered, now);
+        Ok(())
+    }
+
     /// Somebody puts an agent away, or takes it out again.
     ///
     /// # Errors

@@ -41,10 +41,12 @@ impl World {
         let at_once = answer_at == Some(now.monotonic);
         match effect {
             Effect::Usual if at_once => {
+                self.schedule_second(&request, id, fault, now.monotonic);
                 let reply = self.execute(request, fault, id, now);
                 Begun::Answered(self.note_outcome(id, reply))
             }
             Effect::Usual => {
+                self.schedule_second(&request, id, fault, now.monotonic.after(until_effect));
                 self.schedule(now.monotonic.after(until_effect), Event::Execute { id, request, fault });
                 self.flights.insert(id, None);
                 self.advance(now);
@@ -108,6 +110,12 @@ impl World {
         }
     }
 
+    fn schedule_second(&mut self, request: &Request, id: u64, fault: Option<Fault>, first: Instant) {
+        if let Some(Fault::Twice(delay)) = fault {
+            self.schedule(first.after(delay), Event::ExecuteLate { id, request: request.clone() });
+        }
+    }
+
     pub(super) fn schedule(&mut self, at: Instant, event: Event) {
         self.events_made += 1;
         self.events.insert((at, self.events_made), event);
@@ -140,6 +148,9 @@ impl World {
             (Some(Fault::Half), Ok(body)) => Reply::Half(body),
             (Some(Fault::UnknownEnum), Ok(body)) => Reply::Good(strange(body), Dress::Strange),
             (Some(Fault::MissingOptional), Ok(body)) => Reply::Good(sparse(body), Dress::Sparse),
+            (Some(Fault::PageMissing | Fault::PageShuffled | Fault::Untagged), Ok(body)) => {
+                Reply::Good(misshown(body, fault == Some(Fault::PageMissing)), Dress::Usual)
+            }
             (_, Ok(body)) => Reply::Good(body, Dress::Usual),
         }
     }
@@ -166,6 +177,10 @@ impl World {
                 | Fault::UnknownEnum
                 | Fault::MissingOptional
                 | Fault::Legacy
+                | Fault::PageMissing
+                | Fault::PageShuffled
+                | Fault::Untagged
+                | Fault::Twice(_)
                 | Fault::Slow(_),
             )
             | None => unreachable!("only a fault that takes the place of the answer is asked for one"),
@@ -236,6 +251,10 @@ fn effect_of(fault: Fault) -> Effect {
         | Fault::UnknownEnum
         | Fault::MissingOptional
         | Fault::Legacy
+        | Fault::PageMissing
+        | Fault::PageShuffled
+        | Fault::Untagged
+        | Fault::Twice(_)
         | Fault::Slow(_) => Effect::Usual,
     }
 }
@@ -259,6 +278,7 @@ fn rings(fault: Fault) -> bool {
         | Fault::UnknownEnum
         | Fault::MissingOptional
         | Fault::Legacy
+        | Fault::Twice(_)
         | Fault::Slow(_) => true,
         Fault::Status(..)
         | Fault::RateLimited { .. }
@@ -270,9 +290,28 @@ fn rings(fault: Fault) -> bool {
         | Fault::Refused
         | Fault::Ignored
         | Fault::Lying
+        | Fault::PageMissing
+        | Fault::PageShuffled
+        | Fault::Untagged
         | Fault::Late(_)
         | Fault::HangLate(_) => false,
     }
+}
+
+/// Conversations not as they are: a page without its items or with them in the wrong order, a record without our tag.
+fn misshown(mut body: Body, nothing: bool) -> Body {
+    match &mut body {
+        Body::Conversations(page) if nothing => (page.items, page.next) = (Vec::new(), None),
+        Body::Conversations(page) => page.items.reverse(),
+        Body::Conversation(view) => view.record.attempt = None,
+        Body::Agents(_)
+        | Body::Agent(..)
+        | Body::Summaries(_)
+        | Body::Numbers(_)
+        | Body::Number(_)
+        | Body::Dialed(_) => {}
+    }
+    body
 }
 
 /// Words that no client knows, where a body has words of a fixed set.

@@ -2,7 +2,7 @@
 
 use partyline_domain::flow::Stage;
 use partyline_domain::ports::{AgentProfile, Number, NumberProvider};
-use partyline_domain::{AfterCall, AgentId, AssignmentPolicy, Policies};
+use partyline_domain::{AfterCall, AgentId, AssignmentPolicy, NumberChoice, Policies};
 use serde::Serialize;
 
 use super::inputs::{self, Inputs};
@@ -44,8 +44,8 @@ pub(super) async fn run(
     printer: &Printer,
 ) -> Result<Exit, AppError> {
     let (agent, number) = resolver.both_read(&args.agent, args.number.as_deref()).await?;
-    let configured = resolver.settings.numbers.values().find(|known| known.id == number.id);
-    let policies = resolver.settings.choices(inputs::flags(args), configured).policies();
+    let numbers = NumberChoice::one(number.id.clone());
+    let policies = resolver.settings.choices_of(&inputs::flags(args), &numbers)?.policies();
     let route = check(&agent, &number)?;
     let (assignment, reason) = assignment(&agent, &number, &policies);
     let changes = assignment == "assigned" && number.assigned_id() != Some(&agent.id);

@@ -15,7 +15,7 @@ use crate::text::shortened;
 /// The keys of `--override`.
 const OVERRIDES: [&str; 4] = ["language", "first_message", "prompt", "voice"];
 /// The types of `--var`.
-const TYPES: [&str; 3] = ["text", "number", "bool"];
+pub(in crate::commands) const TYPES: [&str; 3] = ["text", "number", "bool"];
 
 /// A call's arguments, apart from agent and number.
 pub(super) struct Inputs {
@@ -69,12 +69,13 @@ pub(super) fn flags(args: &CallArgs) -> CallChoices {
     CallChoices {
         assignment: args.policies.assignment.map(Into::into),
         after_call: args.policies.after_call.map(Into::into),
-        proof: args.policies.proof.map(Into::into),
+        proof: args.proof.map(Into::into),
         lookup_window: args.policies.lookup_window,
         settle: args.policies.settle,
         ringing_timeout: args.ringing_timeout,
         recording: args.recording,
         dial_retry: args.policies.no_dial_retry.then_some(false),
+        at_least_once: args.policies.at_least_once.then_some(true),
     }
 }
 
@@ -99,7 +100,8 @@ fn variable(text: &str) -> Result<(VariableName, VariableValue), String> {
     Ok((VariableName::parse(name).map_err(invalid)?, value))
 }
 
-fn inferred(value: &str) -> VariableValue {
+/// The value that a text without a type is.
+pub(in crate::commands) fn inferred(value: &str) -> VariableValue {
     match value {
         "true" => VariableValue::Bool(true),
         "false" => VariableValue::Bool(false),

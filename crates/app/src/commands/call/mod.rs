@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use partyline_domain::ports::Ids as _;
 use partyline_domain::{
-    AfterCall, CallId, CallReport, CallRequest, Driver, Known, LinePolicy, Notice, NumberChoice, Observer, PhoneNumber,
-    Priority,
+    AfterCall, CallId, CallReport, CallRequest, Driver, Known, LinePolicy, Notice, Observer, PhoneNumber, Priority,
 };
 
 use crate::cli::CallArgs;
@@ -25,11 +24,15 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::system::{SystemClock, UuidIds};
 use inputs::Inputs;
-use output::{CallOutput, Sums};
 use steps::{Progress, Steps};
 
-const NOT_DIALLED: &str = "nothing was dialled";
-const SANDBOX: &str = "sandbox: the provider is emulated in this process; nothing leaves the machine, no phone rings";
+pub(super) use inputs::{TYPES, inferred};
+pub(super) use output::{CallOutput, Sums, conversation, failed, provider_call_id};
+pub(super) use verdict::message;
+
+pub(super) const NOT_DIALLED: &str = "nothing was dialled";
+pub(super) const SANDBOX: &str =
+    "sandbox: the provider is emulated in this process; nothing leaves the machine, no phone rings";
 
 /// What is known of a call before the core has it, for the output of an early failure.
 struct Early {
@@ -118,12 +121,11 @@ async fn place(
 ) -> Result<Exit, AppError> {
     tell_what_was_read(&found, printer);
     let settings = resolver.settings;
-    let configured = settings.numbers.values().find(|number| number.id == found.number);
-    let choices = settings.choices(inputs::flags(args), configured);
+    let choices = settings.choices_of(&inputs::flags(args), &found.numbers)?;
     let request = CallRequest {
         id: early.call.clone().unwrap_or_else(|| world.ids().call_id()),
         agent: found.agent,
-        numbers: NumberChoice::one(found.number),
+        numbers: found.numbers,
         to: inputs.to,
         priority: Priority::Normal,
         expires_at: None,
@@ -137,7 +139,7 @@ async fn place(
     let log = CallLog::new(world.request_counter(), Box::new(move || elapsed.elapsed_ms()), args.sandbox);
     let watcher = Arc::new(Watcher { log, steps: Steps::new(printer.clone(), &request) });
     let (report, interrupted) = drive(world, request, found.known, &watcher, signals, printer).await?;
-    let sums = Sums { requests: world.requests(), elapsed_ms: printer.elapsed_ms() };
+    let sums = Sums { requests: Some(world.requests()), elapsed_ms: printer.elapsed_ms() };
     let heard = watcher.steps.heard();
     let interrupted = async {
         if !interrupted {
@@ -152,7 +154,7 @@ async fn place(
 fn conclude(report: &CallReport, sums: Sums, error: Option<&AppError>, printer: &Printer) {
     let is_initiated = matches!(report.state, partyline_domain::flow::CallState::Initiated(_));
     if printer.is_json() {
-        printer.object(&CallOutput::of_report(report, sums, error));
+        printer.object(&CallOutput::of_report(report, sums, error.map(|error| error.message.as_str())));
     } else if is_initiated {
         printer.data(&output::closing_line(report, sums));
     }

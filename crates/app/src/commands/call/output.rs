@@ -1,6 +1,6 @@
 //! What a call prints on stdout: one JSON object, or one line for people.
 
-use partyline_domain::flow::{AssignmentOutcome, CallState, Dialed, Proof, Stage};
+use partyline_domain::flow::{AssignmentOutcome, CallState, Dialed, Failed, Proof, Stage};
 use partyline_domain::ports::{Number, ProviderCallId};
 use partyline_domain::{AgentId, CallId, CallReport, ConversationId, PhoneNumber, PhoneNumberId, RestoreOutcome};
 use serde::Serialize;
@@ -10,14 +10,15 @@ use crate::errors::{AppError, reason_word};
 
 /// What a call took, from the start of the command to its report: looking things up, proof and restore included.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sums {
-    pub(super) requests: u32,
-    pub(super) elapsed_ms: u64,
+pub(in crate::commands) struct Sums {
+    /// `None` where the requests of many calls cannot be told apart.
+    pub(in crate::commands) requests: Option<u32>,
+    pub(in crate::commands) elapsed_ms: u64,
 }
 
 /// The object of `call --json`. Its keys are promises; `null` = not known.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct CallOutput {
+pub(in crate::commands) struct CallOutput {
     call_id: Option<String>,
     state: &'static str,
     stage: Option<&'static str>,
@@ -29,7 +30,7 @@ pub(super) struct CallOutput {
     conversation_id: Option<String>,
     provider_call_id: Option<String>,
     assignment: Option<&'static str>,
-    requests: u32,
+    requests: Option<u32>,
     elapsed_ms: u64,
     proof: Option<ProofOutput>,
     after_call: Option<RestoreOutput>,
@@ -82,12 +83,9 @@ impl NumberOutput {
 
 impl CallOutput {
     /// A call that the core has ended; `error` where it did not end well.
-    pub(super) fn of_report(report: &CallReport, sums: Sums, error: Option<&AppError>) -> Self {
+    pub(in crate::commands) fn of_report(report: &CallReport, sums: Sums, error: Option<&str>) -> Self {
         let request = &report.request;
-        let failed = match &report.state {
-            CallState::Failed(failed) => Some(failed),
-            CallState::Requested(_) | CallState::Verified(_) | CallState::Assigned(_) | CallState::Initiated(_) => None,
-        };
+        let failed = failed(report);
         let read = report.number.as_ref().map(NumberOutput::of);
         let number = NumberOutput {
             phone_number_id: report.from.as_ref().map(PhoneNumberId::to_string),
@@ -109,8 +107,19 @@ impl CallOutput {
             elapsed_ms: sums.elapsed_ms,
             proof: report.proof().map(ProofOutput::of),
             after_call: report.restore.as_ref().map(RestoreOutput::of),
-            error: error.map(|error| error.message.clone()),
+            error: error.map(str::to_owned),
         }
+    }
+
+    /// The same with another word for why it failed.
+    pub(in crate::commands) fn with_reason(self, reason: Option<&'static str>) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// A call that was not taken at all.
+    pub(in crate::commands) fn not_taken(reason: &'static str, error: String) -> Self {
+        let dialed = Dialed::No.as_str();
+        Self { state: "failed", reason: Some(reason), dialed, error: Some(error), ..Self::default() }
     }
 
     /// A call that failed before the core was asked.
@@ -128,7 +137,7 @@ impl CallOutput {
             reason: Some(error.reason),
             dialed: Dialed::No.as_str(),
             to: to.map(|to| to.e164().to_owned()),
-            requests,
+            requests: Some(requests),
             elapsed_ms: ms,
             error: Some(error.message.clone()),
             ..Self::default()
@@ -173,18 +182,26 @@ pub(super) fn closing_line(report: &CallReport, sums: Sums) -> String {
     let restore = verdict::not_restored(report).map(|(to, _)| {
         format!("; the number was NOT given back: it should be answered by {}", to.map_or("nobody", AgentId::as_str))
     });
-    let plural = if sums.requests == 1 { "" } else { "s" };
+    let requests = sums.requests.unwrap_or_default();
+    let plural = if requests == 1 { "" } else { "s" };
     format!(
-        "initiated: {conversation} ({agent}, {from} -> {}; {} request{plural}, {} ms){}",
+        "initiated: {conversation} ({agent}, {from} -> {}; {requests} request{plural}, {} ms){}",
         report.request.to.e164(),
-        sums.requests,
         sums.elapsed_ms,
         restore.unwrap_or_default()
     )
 }
 
+/// How a call failed, where it did.
+pub(in crate::commands) fn failed(report: &CallReport) -> Option<&Failed> {
+    match &report.state {
+        CallState::Failed(failed) => Some(failed),
+        CallState::Requested(_) | CallState::Verified(_) | CallState::Assigned(_) | CallState::Initiated(_) => None,
+    }
+}
+
 /// The conversation, also of a refused dial.
-fn conversation(report: &CallReport) -> Option<&ConversationId> {
+pub(in crate::commands) fn conversation(report: &CallReport) -> Option<&ConversationId> {
     match &report.state {
         CallState::Initiated(initiated) => Some(initiated.conversation()),
         CallState::Failed(failed) => failed.conversation(),
@@ -192,7 +209,8 @@ fn conversation(report: &CallReport) -> Option<&ConversationId> {
     }
 }
 
-fn provider_call_id(report: &CallReport) -> Option<&ProviderCallId> {
+/// The telephony side's id of the call.
+pub(in crate::commands) fn provider_call_id(report: &CallReport) -> Option<&ProviderCallId> {
     match &report.state {
         CallState::Initiated(initiated) => initiated.provider_call_id(),
         CallState::Requested(_) | CallState::Verified(_) | CallState::Assigned(_) | CallState::Failed(_) => None,

@@ -139,13 +139,21 @@ fn of_failure(report: &CallReport, heard: &Heard, failed: &Failed, host: &str) -
     }
 }
 
-fn message(failure: &Failure) -> String {
+/// Why a call failed, for people.
+pub(in crate::commands) fn message(failure: &Failure) -> String {
     let doing = match (&failure.reason, failure.stage) {
         (FailureReason::Refused, _) => "the provider refused the call",
         (FailureReason::Cancelled | FailureReason::ShutDown, _) => {
             let number = if may_be_assigned(failure) { MAY_BE_ASSIGNED } else { "" };
             return format!("interrupted before the dial{number}");
         }
+        (
+            FailureReason::Expired
+            | FailureReason::AgentFailing
+            | FailureReason::NumberFailing
+            | FailureReason::NumberStopped,
+            _,
+        ) => "the call was not dialled",
         (FailureReason::OutcomeUnknown, _) => return "nobody knows whether the call was placed".to_owned(),
         (_, Stage::Verify) => "the agent could not be verified",
         (_, Stage::Assign) => "the number could not be assigned",

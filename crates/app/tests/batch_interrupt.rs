@@ -1,0 +1,83 @@
+//! Ctrl-C in a batch: once to stop starting, twice to leave.
+#![cfg(unix)]
+
+mod common;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::time::Duration;
+
+use common::{Place, Provider};
+use serde_json::json;
+
+const BATCH: &[&str] = &["batch", "calls.csv", "--max-in-flight-per-number", "1", "--json", "--out", "results.csv"];
+
+fn place(provider: &Provider) -> Place {
+    let place = Place::with(provider);
+    let rows = ["01", "02", "03", "04", "05", "06"].map(|last| format!("hotel,+120255501{last}\n"));
+    place.write("calls.csv", &format!("agent,to\n{}", rows.concat()));
+    place
+}
+
+#[expect(clippy::disallowed_methods, reason = "waits for another process, without a runtime")]
+fn wait_until(done: impl Fn() -> bool) {
+    while !done() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn once_finishes_what_is_open_and_starts_nothing_more() {
+    for signal in ["-INT", "-TERM"] {
+        let provider = Provider::with_faults(&["dial:slow-300ms:*"]);
+        let place = place(&provider);
+        let child = place.spawn(BATCH);
+        wait_until(|| provider.dials() == 2);
+        common::send(&child, signal);
+        let ran = place.finish(child);
+        assert_eq!(ran.code, 130, "{}", ran.stderr);
+        assert!(ran.stderr.contains("interrupted: nothing more is dialled"), "{}", ran.stderr);
+        let objects = ran.objects();
+        let initiated = objects.iter().filter(|object| object["state"] == json!("initiated")).count();
+        let stopped = objects.iter().filter(|object| object["reason"] == json!("shut_down")).count();
+        assert_eq!((initiated, stopped, objects.len()), (provider.dials(), 6 - provider.dials(), 6), "{}", ran.stdout);
+        let results = fs_err::read_to_string(place.path().join("results.csv")).expect("written");
+        assert_eq!(results.lines().count(), 7, "each row is in the file: {results}");
+        assert_eq!(results.matches("shut_down").count(), stopped, "{results}");
+    }
+}
+
+#[test]
+fn twice_leaves_and_says_what_is_in_doubt() {
+    let provider = Provider::with_faults(&["dial:hang-after:*@1"]);
+    let place = place(&provider);
+    let mut child = place.spawn(BATCH);
+    wait_until(|| provider.dials() == 2);
+    common::send(&child, "-INT");
+    let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+    let mut said = String::new();
+    while !said.contains("interrupt again to leave now") {
+        assert!(stderr.read_line(&mut said).expect("readable") > 0, "ended too early:\n{said}");
+    }
+    common::send(&child, "-INT");
+    stderr.read_to_string(&mut said).expect("readable");
+    let ran = place.finish(child);
+    assert_eq!((ran.code, provider.dials()), (6, 2), "{said}");
+    assert!(said.contains("nobody knows whether 1 call was placed"), "{said}");
+    assert!(said.contains("line 3: left in doubt"), "{said}");
+    let objects = ran.objects();
+    let of = |row: u64| objects.iter().find(|object| object["row"] == json!(row)).expect("each row has one");
+    assert_eq!((&of(2)["state"], &of(3)["dialed"]), (&json!("initiated"), &json!("unknown")), "{}", ran.stdout);
+    assert_eq!(objects.len(), 6, "{}", ran.stdout);
+}
+
+#[test]
+fn before_anything_is_dialled_nothing_is() {
+    let provider = Provider::with_faults(&["agents:slow-30s:*"]);
+    let place = place(&provider);
+    place.write("calls.csv", "agent,to\nHair Salon,+12025550101\n");
+    let child = place.spawn(&["batch", "calls.csv"]);
+    wait_until(|| provider.world().lock().requests() > 0);
+    common::send(&child, "-INT");
+    let ran = place.finish(child);
+    assert_eq!((ran.code, provider.dials()), (130, 0), "{}", ran.stderr);
+}
