@@ -70,6 +70,7 @@ fn events() -> Vec<(&'static str, CallEvent)> {
         ("CallInitiated (answer)", found(FoundBy::Answer, 1)),
         ("CallInitiated (look-up)", found(FoundBy::LookUp, 1)),
         ("CallInitiated (look-up, another dial)", found(FoundBy::LookUp, 2)),
+        ("DialGivenUp", CallEvent::DialGivenUp { attempt: attempt(1), detail: detail() }),
         ("LookUpsEnded", CallEvent::LookUpsEnded { attempt: attempt(1), detail: detail() }),
         ("CallWithdrawn", CallEvent::CallWithdrawn { reason: WithdrawReason::Cancelled, detail: detail() }),
         ("ProofRead", CallEvent::ProofRead { proof: Proof::Matches { complete: true } }),
@@ -82,12 +83,13 @@ fn states() -> Vec<CallState> {
         let all = events();
         all.into_iter().find(|(of, _)| *of == name).map(|(_, event)| event).expect("an event of that name")
     };
-    let histories: [&[&str]; 8] = [
+    let histories: [&[&str]; 9] = [
         &[],
         &["AgentVerified"],
         &["AgentVerified", "NumberAssigned"],
         &["AgentVerified", "NumberAssigned", "DialIntended"],
         &["AgentVerified", "NumberAssigned", "DialIntended", "DialDoubted"],
+        &["AgentVerified", "NumberAssigned", "DialIntended", "DialDoubted", "DialGivenUp"],
         &["AgentVerified", "NumberAssigned", "DialIntended", "CallInitiated (answer)"],
         &["AgentVerified", "NumberAssigned", "DialIntended", "DialDoubted", "LookUpsEnded"],
         &["VerificationFailed"],

@@ -78,6 +78,7 @@ fn events() -> Vec<CallEvent> {
         CallEvent::ProofRead {
             proof: Proof::Mismatch { agent: AgentId::parse("agent_2").ok(), number: None, callee: false },
         },
+        CallEvent::DialGivenUp { attempt: AttemptId::parse("call_1.1").expect("valid"), detail: "not found".into() },
     ]
 }
 

@@ -1,10 +1,11 @@
-//! The adapters that live in the domain: the memory journal and the permits without limits.
+//! The adapters that live in the domain: the memory journal, and the permits without limits and with rates.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use partyline_domain::ports::{Journal, MemoryJournal, Permits, Unlimited};
+use partyline_domain::ports::{Journal, MemoryJournal, Paced, Permits, Unlimited};
+use partyline_fake_adapter::{VirtualClock, clock};
 use partyline_tests::contract::Harness;
 use partyline_tests::contract::journal::JournalHarness;
 use partyline_tests::contract::permits::PermitsHarness;
@@ -39,5 +40,34 @@ impl PermitsHarness for Memory {
     }
 }
 
-partyline_tests::journal_contract!(Memory);
-partyline_tests::permits_contract!(Memory);
+/// Permits with rates that are never reached.
+struct Unhurried;
+
+impl Harness for Unhurried {
+    fn run(&self, case: impl Future<Output = ()>) {
+        clock::run(&VirtualClock::new(), case);
+    }
+}
+
+#[async_trait]
+impl PermitsHarness for Unhurried {
+    async fn permits(&self) -> Arc<dyn Permits> {
+        let time = Arc::new(VirtualClock::new());
+        Arc::new(Paced::new(time.clone(), time, None, None))
+    }
+
+    fn limit(&self) -> Option<usize> {
+        None
+    }
+}
+
+mod memory {
+    use super::Memory;
+    partyline_tests::journal_contract!(Memory);
+    partyline_tests::permits_contract!(Memory);
+}
+
+mod paced {
+    use super::Unhurried;
+    partyline_tests::permits_contract!(Unhurried);
+}

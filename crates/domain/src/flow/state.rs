@@ -254,6 +254,7 @@ impl CallState {
             Self::Requested(_) => "Requested",
             Self::Verified(_) => "Verified",
             Self::Assigned(assigned) => match assigned.dial {
+                Dial::NotSent if assigned.given_up => "Assigned (given up)",
                 Dial::NotSent => "Assigned (not sent)",
                 Dial::Sent(_) => "Assigned (sent)",
                 Dial::InDoubt(..) => "Assigned (in doubt)",
