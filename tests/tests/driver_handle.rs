@@ -7,8 +7,8 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use partyline_domain::flow::{CallState, FailureReason};
 use partyline_domain::ports::{Clock as _, Ids as _, MemoryJournal, NumberProvider, Paced, Permits, Rate, Unlimited};
 use partyline_domain::{
-    CallRequest, Driver, Handle, LinePolicy, NumberChoice, PhoneNumber, Policies, Ports, Priority, ProofPolicy,
-    SubmitError, Unobserved,
+    AttemptId, CallRequest, Driver, Handle, LinePolicy, NumberChoice, PhoneNumber, Policies, Ports, Priority,
+    ProofPolicy, SubmitError, Unobserved,
 };
 use partyline_fake_adapter::world::Latency;
 use partyline_fake_adapter::{FakeProvider, SharedWorld, TestIds, VirtualClock, World, WorldConfig, clock};
@@ -28,7 +28,7 @@ impl Bench {
         Self { time: VirtualClock::new(), world: SharedWorld::new(World::new(config)), ids: Arc::default() }
     }
 
-    fn driver(&self, permits: Arc<dyn Permits>, policy: LinePolicy) -> (Driver, Handle) {
+    fn driver(&self, permits: Arc<dyn Permits>, policy: &LinePolicy) -> (Driver, Handle) {
         let ports = Ports {
             provider: Arc::new(FakeProvider::new(self.world.clone(), &self.time)),
             clock: Arc::new(self.time.clone()),
@@ -37,7 +37,7 @@ impl Bench {
             journal: Arc::new(MemoryJournal::new()),
             permits,
         };
-        Driver::new(ports, policy, Arc::new(Unobserved))
+        Driver::new(ports, *policy, Arc::new(Unobserved))
     }
 
     fn request(&self) -> CallRequest {
@@ -62,7 +62,7 @@ impl Bench {
 #[test]
 fn the_events_of_a_call_are_numbered_and_complete_whenever_one_begins_to_listen() {
     let bench = Bench::new();
-    let (driver, handle) = bench.driver(Arc::new(Unlimited), LinePolicy::default());
+    let (driver, handle) = bench.driver(Arc::new(Unlimited), &LinePolicy::default());
     let request = bench.request();
     let call = request.id.clone();
     handle.submit(request).expect("taken");
@@ -87,7 +87,7 @@ fn the_events_of_a_call_are_numbered_and_complete_whenever_one_begins_to_listen(
 #[test]
 fn the_events_of_a_call_that_has_ended_end() {
     let bench = Bench::new();
-    let (driver, handle) = bench.driver(Arc::new(Unlimited), LinePolicy::default());
+    let (driver, handle) = bench.driver(Arc::new(Unlimited), &LinePolicy::default());
     let request = bench.request();
     let call = request.id.clone();
     let placed = handle.submit(request).expect("taken");
@@ -107,7 +107,7 @@ fn dials_leave_no_faster_than_their_rate_and_in_the_order_of_asking() {
     let time = Arc::new(bench.time.clone());
     let rate = Rate::per_second(2.0).expect("positive");
     let permits = Arc::new(Paced::new(time.clone(), time, Some(rate), None));
-    let (driver, handle) = bench.driver(permits, LinePolicy::default());
+    let (driver, handle) = bench.driver(permits, &LinePolicy::default());
     let calls: Vec<CallRequest> = (0..10).map(|_| bench.request()).collect();
     for call in &calls {
         handle.submit(call.clone()).expect("taken");
@@ -121,7 +121,7 @@ fn dials_leave_no_faster_than_their_rate_and_in_the_order_of_asking() {
         assert!(pair[1].saturating_sub(pair[0]) >= Duration::from_millis(500), "{sent:?}");
     }
     let order: Vec<&str> =
-        world.ledger().dials.iter().filter_map(|dial| dial.attempt.as_ref()).map(|attempt| attempt.as_str()).collect();
+        world.ledger().dials.iter().filter_map(|dial| dial.attempt.as_ref()).map(AttemptId::as_str).collect();
     let asked: Vec<String> = calls.iter().map(|call| format!("{}.1", call.id)).collect();
     assert_eq!(order, asked);
 }
@@ -133,7 +133,7 @@ fn every_request_keeps_to_the_rate_of_requests() {
     let rate = Rate::per_second(1.0).expect("positive");
     let permits = Arc::new(Paced::new(time.clone(), time, None, Some(rate)));
     let (driver, handle) =
-        bench.driver(permits, LinePolicy { freshness: Duration::from_secs(3600), ..LinePolicy::default() });
+        bench.driver(permits, &LinePolicy { freshness: Duration::from_secs(3600), ..LinePolicy::default() });
     for _ in 0..3 {
         handle.submit(bench.request()).expect("taken");
     }
@@ -146,7 +146,7 @@ fn every_request_keeps_to_the_rate_of_requests() {
 #[test]
 fn a_full_driver_says_so_and_loses_nothing() {
     let bench = Bench::new();
-    let (driver, handle) = bench.driver(Arc::new(Unlimited), LinePolicy { calls_max: 2, ..LinePolicy::default() });
+    let (driver, handle) = bench.driver(Arc::new(Unlimited), &LinePolicy { calls_max: 2, ..LinePolicy::default() });
     let first = handle.submit(bench.request()).expect("taken");
     handle.submit(bench.request()).expect("taken");
     assert_eq!(handle.submit(bench.request()).err(), Some(SubmitError::Full));
@@ -165,7 +165,7 @@ fn a_full_driver_says_so_and_loses_nothing() {
 fn a_shut_down_finishes_what_is_dialled_and_starts_nothing() {
     let bench = Bench::new();
     let policy = LinePolicy { in_flight_max: 1, ..LinePolicy::default() };
-    let (driver, handle) = bench.driver(Arc::new(Unlimited), policy);
+    let (driver, handle) = bench.driver(Arc::new(Unlimited), &policy);
     let placed: Vec<_> = (0..3).map(|_| handle.submit(bench.request()).expect("taken")).collect();
     let timer = bench.time.clone();
     let stop = async {

@@ -41,7 +41,7 @@ impl Observer for Order {
     }
 }
 
-fn run(agents: usize, numbers: usize, policy: LinePolicy) -> Figures {
+fn run(agents: usize, numbers: usize, policy: &LinePolicy) -> Figures {
     let time = VirtualClock::new();
     let mut config = WorldConfig::of(agents, numbers, &NumberProvider::Twilio);
     config.latency = Latency::constant(Duration::from_millis(250));
@@ -62,7 +62,7 @@ fn run(agents: usize, numbers: usize, policy: LinePolicy) -> Figures {
         permits: Arc::new(Unlimited),
     };
     let order = Order::default();
-    let (driver, handle) = Driver::new(ports, policy, Arc::new(order.clone()));
+    let (driver, handle) = Driver::new(ports, *policy, Arc::new(order.clone()));
     let calls = submit_all(&handle, &world, &ids, agents);
     drop(handle);
     clock::run(&time, driver.run());
@@ -119,14 +119,14 @@ fn policy(in_flight_max: usize, quantum: Option<usize>) -> LinePolicy {
     LinePolicy { in_flight_max, quantum, freshness: Duration::from_secs(3600), ..LinePolicy::default() }
 }
 
-fn expect(agents: usize, policy: LinePolicy, assignments: usize, makespan: f64, overtaking_max: usize) {
+fn expect(agents: usize, policy: &LinePolicy, assignments: usize, makespan: f64, overtaking_max: usize) {
     expect_on(1, agents, policy, assignments, makespan, overtaking_max);
 }
 
 fn expect_on(
     numbers: usize,
     agents: usize,
-    policy: LinePolicy,
+    policy: &LinePolicy,
     assignments: usize,
     makespan: f64,
     overtaking_max: usize,
@@ -140,42 +140,42 @@ fn expect_on(
 #[test]
 fn twelve_agents_share_one_number() {
     // S1: 1 025 requests, 21.25 s. No session is so long that the default freshness matters.
-    expect(12, policy(16, None), 12, 21.25, 906);
-    expect(12, LinePolicy::default(), 12, 21.25, 906);
+    expect(12, &policy(16, None), 12, 21.25, 906);
+    expect(12, &LinePolicy::default(), 12, 21.25, 906);
 }
 
 #[test]
 fn three_and_fifty_agents_share_one_number() {
-    expect(3, policy(16, None), 3, 16.75, 665);
-    expect(50, policy(16, None), 50, 37.75, 931);
+    expect(3, &policy(16, None), 3, 16.75, 665);
+    expect(50, &policy(16, None), 50, 37.75, 931);
 }
 
 #[test]
 fn more_dials_in_flight_take_less_time() {
-    expect(12, policy(1, None), 12, 253.25, 906);
-    expect(12, policy(64, None), 12, 9.25, 906);
+    expect(12, &policy(1, None), 12, 253.25, 906);
+    expect(12, &policy(64, None), 12, 9.25, 906);
 }
 
 #[test]
 fn a_quantum_bounds_overtaking_and_costs_time() {
     // S3: at most (12 - 1) * 32 = 352.
-    expect(12, policy(16, Some(32)), 36, 27.25, 341);
-    expect(12, policy(16, Some(64)), 24, 24.25, 693);
+    expect(12, &policy(16, Some(32)), 36, 27.25, 341);
+    expect(12, &policy(16, Some(64)), 24, 24.25, 693);
 }
 
 #[test]
 fn two_numbers_hide_each_other_s_assignments() {
     // S2: U = 1000 * 0.25 s / (16 * 16.25 s) = 0.96.
     let policy = LinePolicy { in_flight_total: Some(16), ..policy(16, None) };
-    expect_on(2, 3, policy, 3, 16.25, 655);
-    expect_on(2, 12, policy, 12, 16.25, 901);
-    expect_on(2, 50, policy, 50, 19.25, 927);
+    expect_on(2, 3, &policy, 3, 16.25, 655);
+    expect_on(2, 12, &policy, 12, 16.25, 901);
+    expect_on(2, 50, &policy, 50, 19.25, 927);
 }
 
 #[test]
 fn four_numbers_serve_four_agents_at_once() {
     let policy = LinePolicy { replicate: false, ..policy(16, None) };
-    expect_on(4, 3, policy, 3, 5.75, 0);
-    expect_on(4, 12, policy, 12, 5.50, 660);
-    expect_on(4, 50, policy, 50, 10.00, 912);
+    expect_on(4, 3, &policy, 3, 5.75, 0);
+    expect_on(4, 12, &policy, 12, 5.50, 660);
+    expect_on(4, 50, &policy, 50, 10.00, 912);
 }

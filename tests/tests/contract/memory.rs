@@ -61,11 +61,8 @@ impl PermitsHarness for Unhurried {
     }
 }
 
-mod memory {
-    use super::Memory;
-    partyline_tests::journal_contract!(Memory);
-    partyline_tests::permits_contract!(Memory);
-}
+partyline_tests::journal_contract!(Memory);
+partyline_tests::permits_contract!(Memory);
 
 mod paced {
     use super::Unhurried;
