@@ -8,8 +8,10 @@ mod failing;
 mod flow;
 mod limits;
 mod restore;
+mod reviewed;
 mod several;
 mod trouble;
+mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
