@@ -18,8 +18,15 @@ pub(crate) struct CallLog {
     requests: Box<dyn Fn() -> u32 + Send + Sync>,
     elapsed_ms: Box<dyn Fn() -> u64 + Send + Sync>,
     sandbox: bool,
-    /// Of the calls that have not ended.
-    agents: Mutex<BTreeMap<CallId, AgentId>>,
+    /// The calls that have not ended.
+    calls: Mutex<BTreeMap<CallId, Logged>>,
+}
+
+/// What the log says again at the end of a call.
+struct Logged {
+    agent: AgentId,
+    verification: Option<Evidence>,
+    assignment: Option<Evidence>,
 }
 
 macro_rules! log_event {
@@ -35,7 +42,7 @@ impl CallLog {
         elapsed_ms: Box<dyn Fn() -> u64 + Send + Sync>,
         sandbox: bool,
     ) -> Self {
-        Self { requests, elapsed_ms, sandbox, agents: Mutex::default() }
+        Self { requests, elapsed_ms, sandbox, calls: Mutex::default() }
     }
 
     /// Logs what the core tells.
@@ -103,10 +110,7 @@ impl CallLog {
                 phone_number_id = %number,
                 after_ms = milliseconds(*after),
             ),
-            Notice::Completed(report) => {
-                self.agents().remove(&report.request.id);
-                self.completed(report);
-            }
+            Notice::Completed(report) => self.completed(report),
             Notice::OutsideChange { .. }
             | Notice::NumberStopped { .. }
             | Notice::NumberTrusted { .. }
@@ -118,9 +122,17 @@ impl CallLog {
         }
     }
 
-    fn agents(&self) -> MutexGuard<'_, BTreeMap<CallId, AgentId>> {
+    fn calls(&self) -> MutexGuard<'_, BTreeMap<CallId, Logged>> {
         // It is whole after each change.
-        self.agents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps something of a call for the end, and returns its agent.
+    fn note(&self, call: &CallId, keep: impl FnOnce(&mut Logged)) -> Option<AgentId> {
+        let mut calls = self.calls();
+        let logged = calls.get_mut(call)?;
+        keep(logged);
+        Some(logged.agent.clone())
     }
 
     fn recorded(&self, call: &CallId, recorded: &Recorded) {
@@ -135,25 +147,32 @@ impl CallLog {
                     to = %request.to,
                     sandbox = self.sandbox.then_some(true),
                 );
-                self.agents().insert(call.clone(), request.agent.clone());
+                let logged = Logged { agent: request.agent.clone(), verification: None, assignment: None };
+                self.calls().insert(call.clone(), logged);
             }
-            CallEvent::AgentVerified { agent_name, evidence } => log_event!(
-                info,
-                "agent_verified",
-                call,
-                agent_id = self.agents().get(call).map(AgentId::as_str),
-                agent_name = agent_name.as_str(),
-                evidence = evidence_word(*evidence),
-            ),
-            CallEvent::NumberAssigned { number, outcome, evidence } => log_event!(
-                info,
-                "phone_number_assigned",
-                call,
-                phone_number_id = %number,
-                agent_id = self.agents().get(call).map(AgentId::as_str),
-                outcome = outcome.as_str(),
-                evidence = evidence_word(*evidence),
-            ),
+            CallEvent::AgentVerified { agent_name, evidence } => {
+                let agent = self.note(call, |logged| logged.verification = Some(*evidence));
+                log_event!(
+                    info,
+                    "agent_verified",
+                    call,
+                    agent_id = agent.as_ref().map(AgentId::as_str),
+                    agent_name = agent_name.as_str(),
+                    evidence = evidence_word(*evidence),
+                );
+            }
+            CallEvent::NumberAssigned { number, outcome, evidence } => {
+                let agent = self.note(call, |logged| logged.assignment = Some(*evidence));
+                log_event!(
+                    info,
+                    "phone_number_assigned",
+                    call,
+                    phone_number_id = %number,
+                    agent_id = agent.as_ref().map(AgentId::as_str),
+                    outcome = outcome.as_str(),
+                    evidence = evidence_word(*evidence),
+                );
+            }
             CallEvent::DialDoubted { attempt, cause, detail } => log_event!(
                 warn,
                 "dial_in_doubt",
@@ -187,6 +206,7 @@ impl CallLog {
 
     fn completed(&self, report: &CallReport) {
         let (call, elapsed_ms) = (&report.request.id, (self.elapsed_ms)());
+        let logged = self.calls().remove(call);
         let requests = (self.requests)();
         match &report.state {
             CallState::Initiated(initiated) => log_event!(
@@ -197,6 +217,8 @@ impl CallLog {
                 dialed = "yes",
                 conversation_id = %initiated.conversation(),
                 assignment = initiated.outcome().as_str(),
+                verification_evidence = logged.as_ref().and_then(|logged| logged.verification).map(evidence_word),
+                assignment_evidence = logged.as_ref().and_then(|logged| logged.assignment).map(evidence_word),
                 requests,
                 elapsed_ms,
             ),
