@@ -110,10 +110,12 @@ impl Dispatcher {
     pub(super) fn step_back(&mut self, slot: Slot) {
         let ahead = self.policy.urgent_ahead;
         let record = self.record(slot);
-        let (agent, choice, turn) =
-            (record.request.agent.clone(), record.request.numbers.clone(), record.turn(slot, ahead));
         let number = record.at.clone();
-        self.restless |= self.queue.remove(&agent, &choice, turn);
+        if record.step == Step::Line {
+            let (agent, choice) = (record.request.agent.clone(), record.request.numbers.clone());
+            let turn = record.turn(slot, ahead);
+            self.restless |= self.queue.remove(&agent, &choice, turn);
+        }
         self.stop_dialling(slot, &number);
         self.restless |= self.live.drop_hold(slot);
         self.breakers_let_go(slot);
