@@ -22,6 +22,9 @@ const FROM_SOURCE: &str = "cargo run --release -- ";
 /// Where the README's emulator listens; here it is wherever a port is free.
 const SHOWN_URL: &str = "http://127.0.0.1:8080";
 
+/// The files of the repository that the commands read.
+const EXAMPLES: [&str; 1] = ["examples/batch.csv"];
+
 fn page() -> String {
     fs_err::read_to_string(repository::root().join("README.md")).expect("there is a README")
 }
@@ -76,6 +79,11 @@ impl Desk {
             )
         };
         fs_err::write(folder.path().join("partyline.toml"), settings).expect("the folder can be written");
+        fs_err::create_dir(folder.path().join("examples")).expect("the folder can be written");
+        for file in EXAMPLES {
+            let (from, to) = (repository::root().join(file), folder.path().join(file));
+            fs_err::copy(from, to).expect("the example is there, and can be copied");
+        }
         Self { folder, emulator, binary }
     }
 
@@ -159,6 +167,60 @@ fn the_first_two_commands_are_the_promised_ones() {
 fn unknown_commands_are_noticed() {
     for command in ["curl https://example.invalid", "rm -r .", "cargo publish", "make"] {
         assert_eq!(kind(command), None, "{command}");
+    }
+}
+
+/// A text without what differs from run to run: ids of conversations, and how long something took. The order of
+/// lines that come from two streams differs too.
+fn comparable(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = text.lines().map(comparable_line).collect();
+    lines.sort();
+    lines
+}
+
+fn comparable_line(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_unit = |word: &&str| ["ms", "s"].contains(&word.trim_end_matches([':', ')', ';', ',']));
+    let word = |(place, word): (usize, &&str)| {
+        if word.starts_with("conv_") {
+            "(conversation)".to_owned()
+        } else if word.parse::<f64>().is_ok() && words.get(place + 1).is_some_and(is_unit) {
+            "(time)".to_owned()
+        } else if place > 0 && is_unit(word) && words[place - 1].parse::<f64>().is_ok() {
+            word.replacen("ms", "s", 1)
+        } else {
+            (*word).to_owned()
+        }
+    };
+    words.iter().enumerate().map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn only_what_differs_from_run_to_run_is_not_compared() {
+    assert_eq!(comparable("line 5: initiated: conv_1m2 (Hotel)"), ["line 5: initiated: (conversation) (Hotel)"]);
+    assert_eq!(comparable("6 calls in 15 ms: 6 initiated"), comparable("6 calls in 1.25 s: 6 initiated"));
+    assert_ne!(comparable("6 calls in 15 ms: 6 initiated"), comparable("6 calls in 15 ms: 5 initiated"));
+    assert_ne!(comparable("makespan, s  47.25  750"), comparable("makespan, s  47.25  751"));
+}
+
+#[tokio::test]
+async fn outputs_are_as_shown() {
+    let desk = Desk::new().await;
+    let shown = readme::shown_outputs(&page());
+    for program in ["call", "batch", "simulate"] {
+        let command = format!("{FROM_SOURCE}{program} ");
+        assert!(shown.iter().any(|(shown, _)| shown.starts_with(&command)), "no output of `{program}` is shown");
+    }
+    for (command, expected) in shown {
+        let Some(Kind::Run(program)) = kind(&command) else { panic!("`{command}` is shown with an output") };
+        let output = desk.run(&program).await;
+        let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if program.starts_with("partyline simulate ") {
+            // Nothing in virtual time differs from run to run.
+            assert_eq!((stdout.trim_end(), stderr.as_ref()), (expected.as_str(), ""), "`{command}`");
+        } else {
+            assert_eq!(comparable(&format!("{stdout}{stderr}")), comparable(&expected), "`{command}`");
+        }
     }
 }
 
