@@ -171,7 +171,7 @@ impl Dispatcher {
             self.live.hold(slot);
         }
         let agent = self.record(slot).request.agent.clone();
-        let ready = self.record_mut(slot).ready.take_if(|ready| ready == number).is_some();
+        let ready = self.record_mut(slot).turned_mut().ready.take_if(|ready| ready == number).is_some();
         let (outcome, evidence) =
             if ready { (AssignmentOutcome::Assigned, Evidence::Fresh) } else { (outcome, evidence) };
         let index = self.queue.index(&agent);
@@ -192,7 +192,7 @@ impl Dispatcher {
             record.assignment = Some(outcome);
             self.write(slot, CallEvent::NumberAssigned { number: number.clone(), outcome, evidence }, now);
         }
-        if self.record(slot).permit.is_some() {
+        if self.record(slot).turned().is_some_and(|turned| turned.permit.is_some()) {
             self.intend(slot, now);
             return;
         }
@@ -323,7 +323,7 @@ impl Dispatcher {
                 if !self.record(slot).wants_restore() && self.desk(number).line.forget() {
                     self.commit(vec![Change::Forget(number.clone())], Release::Nothing);
                 }
-                self.record_mut(slot).ready = Some(number.clone());
+                self.record_mut(slot).turned_mut().ready = Some(number.clone());
                 self.queue(slot, now);
             }
             Changed::Different { now: named_agent } => {

@@ -18,7 +18,7 @@ impl Dispatcher {
             self.outbox.push(Effect::ReturnPermit(permit));
             return;
         };
-        record.permit = Some(permit);
+        record.turned_mut().permit = Some(permit);
         if record.unjournalled {
             self.withdraw(slot, WithdrawReason::Journal, "the journal does not take this call's events", now);
             return;
@@ -38,7 +38,7 @@ impl Dispatcher {
         let record = self.record_mut(slot);
         let attempt = record.next_attempt();
         record.sends += 1;
-        record.first_sent.get_or_insert(now.monotonic);
+        record.turned_mut().first_sent.get_or_insert(now.monotonic);
         record.step = Step::Intent(attempt.clone(), now.monotonic);
         let intent = Intent {
             attempt: attempt.clone(),
@@ -195,7 +195,8 @@ impl Dispatcher {
             Class::InDoubt => self.doubt(slot, sent, DoubtCause::Provider(kind), detail, now),
             Class::Retryable { after } => {
                 let record = self.record(slot);
-                let elapsed = now.monotonic.since(record.first_sent.unwrap_or(sent.at));
+                let elapsed =
+                    now.monotonic.since(record.turned().and_then(|turned| turned.first_sent).unwrap_or(sent.at));
                 match record.request.policies.dial.next_send(record.sends, after, elapsed) {
                     Some(delay) => self.retry(slot, &sent, kind, detail, delay, now),
                     None => self.not_dialled(slot, &sent, kind, detail, now),
@@ -382,7 +383,7 @@ impl Dispatcher {
         self.dial_resolved(slot, attempt, now);
         self.return_permit(slot);
         self.dial_counts_as_placed(slot, now);
-        self.record_mut(slot).ended_at = Some(now.monotonic);
+        self.record_mut(slot).turned_mut().ended_at = Some(now.monotonic);
         self.leave(slot);
         self.follow(&conversation, now);
         self.prove(slot, conversation, record_of_it, now);
@@ -403,7 +404,11 @@ impl Dispatcher {
     }
 
     pub(super) fn return_permit(&mut self, slot: Slot) {
-        if let Some(permit) = self.record_mut(slot).permit.take() {
+        let record = self.record_mut(slot);
+        if record.turned().is_none() {
+            return;
+        }
+        if let Some(permit) = record.turned_mut().permit.take() {
             self.outbox.push(Effect::ReturnPermit(permit));
         }
     }
@@ -411,7 +416,7 @@ impl Dispatcher {
     /// The call has failed: what it held is given back.
     pub(super) fn end(&mut self, slot: Slot, now: Now) {
         self.return_permit(slot);
-        self.record_mut(slot).ended_at = Some(now.monotonic);
+        self.record_mut(slot).turned_mut().ended_at = Some(now.monotonic);
         self.leave(slot);
         self.conclude(slot);
     }

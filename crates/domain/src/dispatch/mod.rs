@@ -251,7 +251,7 @@ impl Dispatcher {
         place.insert(slot);
         let expires =
             request.expires_at.map(|at| now.monotonic.after(at.since_unix().saturating_sub(now.wall.since_unix())));
-        let record = Record { expires, ..Record::new(request.clone(), now.monotonic) };
+        let record = Record::new(request.clone(), expires, now.monotonic);
         self.calls.insert(slot, Box::new(record));
         self.append(slot, CallEvent::CallRequested { request }, now);
         self.join(&numbers);

@@ -21,25 +21,32 @@ pub(super) struct Record {
     pub(super) version: u64,
     pub(super) step: Step,
     pub(super) since: Instant,
-    pub(super) ended_at: Option<Instant>,
     /// The number whose turn it takes; the only one, or else the first until that is decided.
     pub(super) at: PhoneNumberId,
     pub(super) assignment: Option<AssignmentOutcome>,
     pub(super) announced: bool,
-    pub(super) permit: Option<Permit>,
     pub(super) sends: u32,
     /// Assignments for this call that got no clear answer.
     pub(super) unclear_assigns: u32,
-    pub(super) first_sent: Option<Instant>,
-    pub(super) restore: Option<Box<RestoreOutcome>>,
     /// The journal has refused something of this call: nothing more is written, and nothing more is sent.
     pub(super) unjournalled: bool,
-    /// The number that has just been assigned for it.
-    pub(super) ready: Option<PhoneNumberId>,
+    /// Boxed, so that a waiting call is small.
+    turned: Option<Box<Turned>>,
     /// A dial that was given up has been followed by another.
     pub(super) redialled: bool,
     /// It is not dialled after this.
     pub(super) expires: Option<Instant>,
+}
+
+/// What a call has only once its turn has come; most of those that wait in a long queue have none of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Turned {
+    /// The number that has just been assigned for it.
+    pub(super) ready: Option<PhoneNumberId>,
+    pub(super) permit: Option<Permit>,
+    pub(super) first_sent: Option<Instant>,
+    pub(super) ended_at: Option<Instant>,
+    pub(super) restore: Option<RestoreOutcome>,
 }
 
 /// What a call waits for.
@@ -139,7 +146,7 @@ pub(super) struct Proving {
 }
 
 impl Record {
-    pub(super) fn new(request: CallRequest, now: Instant) -> Self {
+    pub(super) fn new(request: CallRequest, expires: Option<Instant>, now: Instant) -> Self {
         let at = request.numbers.iter().next().expect("a choice is never empty").clone();
         Self {
             request,
@@ -148,18 +155,14 @@ impl Record {
             version: 0,
             step: Step::Verification,
             since: now,
-            ended_at: None,
             assignment: None,
             announced: false,
-            permit: None,
             sends: 0,
             unclear_assigns: 0,
-            first_sent: None,
-            restore: None,
             unjournalled: false,
-            ready: None,
+            turned: None,
             redialled: false,
-            expires: None,
+            expires,
         }
     }
 
@@ -172,15 +175,28 @@ impl Record {
         Turn { since, slot }
     }
 
+    /// What it has since its turn came.
+    pub(super) fn turned(&self) -> Option<&Turned> {
+        self.turned.as_deref()
+    }
+
+    pub(super) fn turned_mut(&mut self) -> &mut Turned {
+        self.turned.get_or_insert_default()
+    }
+
     pub(super) fn wants_restore(&self) -> bool {
         self.request.policies.after_call == AfterCall::Restore
+    }
+
+    fn is_ready(&self, number: &PhoneNumberId) -> bool {
+        self.turned().is_some_and(|turned| turned.ready.as_ref() == Some(number))
     }
 
     /// What it needs of a number.
     pub(super) fn want(&self, number: &PhoneNumberId) -> Want<'_> {
         let assignment = match self.request.policies.assignment {
             // It has just been assigned for this call.
-            AssignmentPolicy::Always if self.ready.as_ref() == Some(number) => AssignmentPolicy::IfDifferent,
+            AssignmentPolicy::Always if self.is_ready(number) => AssignmentPolicy::IfDifferent,
             assignment @ (AssignmentPolicy::Always | AssignmentPolicy::IfDifferent | AssignmentPolicy::Never) => {
                 assignment
             }
@@ -211,7 +227,8 @@ impl Record {
     }
 
     pub(super) fn report(self, agent_name: Option<String>, number: Option<Number>) -> CallReport {
-        let elapsed = self.ended_at.map_or(Duration::ZERO, |at| at.since(self.since));
+        let Turned { ended_at, restore, .. } = self.turned.map_or_else(Turned::default, |turned| *turned);
+        let elapsed = ended_at.map_or(Duration::ZERO, |at| at.since(self.since));
         let from = match &self.state {
             CallState::Assigned(call) => Some(call.number().clone()),
             CallState::Initiated(call) => Some(call.number().clone()),
@@ -228,7 +245,7 @@ impl Record {
             agent_name,
             number,
             assignment: self.assignment,
-            restore: self.restore.map(|restore| *restore),
+            restore,
             elapsed,
         }
     }

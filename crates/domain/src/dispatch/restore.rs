@@ -100,7 +100,7 @@ impl Dispatcher {
         self.outbox.push(Effect::Tell(Notice::InboundRestored { number: number.clone(), outcome: outcome.clone() }));
         if let Some(slot) = closing {
             if let Some(record) = self.calls.get_mut(&slot) {
-                record.restore = Some(Box::new(outcome));
+                record.turned_mut().restore = Some(outcome);
             }
             self.restored_for(slot);
         }

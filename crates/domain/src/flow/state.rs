@@ -54,7 +54,11 @@ pub enum Dial {
 
 /// See [`CallState::Initiated`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Initiated {
+pub struct Initiated(Box<Conversed>);
+
+// Boxed, as is `Ended`: the calls that wait are many, and their states are as large as the largest.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Conversed {
     number: PhoneNumberId,
     outcome: AssignmentOutcome,
     conversation: ConversationId,
@@ -65,7 +69,10 @@ pub struct Initiated {
 
 /// See [`CallState::Failed`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Failed {
+pub struct Failed(Box<Ended>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Ended {
     failure: Failure,
     // Set where the outcome is unknown.
     open: Option<Open>,
@@ -90,7 +97,7 @@ pub(super) struct Found {
 fn failed(stage: Stage, reason: FailureReason, detail: &str) -> Failed {
     let dialed = if reason == FailureReason::Superseded { Dialed::Unknown } else { Dialed::No };
     let failure = Failure { stage, reason, dialed, detail: detail.to_owned() };
-    Failed { failure, open: None, conversation: None }
+    Failed(Box::new(Ended { failure, open: None, conversation: None }))
 }
 
 impl Requested {
@@ -152,7 +159,7 @@ impl Assigned {
     fn failed(&self, stage: Stage, reason: FailureReason, detail: &str) -> Failed {
         let mut failed = failed(stage, reason, detail);
         if self.given_up {
-            failed.failure.dialed = Dialed::Unknown;
+            failed.0.failure.dialed = Dialed::Unknown;
         }
         failed
     }
@@ -168,74 +175,76 @@ impl Assigned {
     pub(super) fn refuse(self, conversation: Option<ConversationId>, detail: &str) -> Failed {
         let mut failed = self.failed(Stage::Initiate, FailureReason::Refused, detail);
         if conversation.is_some() {
-            failed.failure.dialed = Dialed::Unknown;
+            failed.0.failure.dialed = Dialed::Unknown;
         }
-        Failed { conversation, ..failed }
+        failed.0.conversation = conversation;
+        failed
     }
 
     pub(super) fn give_up(self, attempt: AttemptId, detail: &str) -> Failed {
         let mut failed = failed(Stage::Initiate, FailureReason::OutcomeUnknown, detail);
-        failed.failure.dialed = Dialed::Unknown;
+        failed.0.failure.dialed = Dialed::Unknown;
         let open = Open { attempt, number: self.number, outcome: self.outcome };
-        Failed { open: Some(open), ..failed }
+        failed.0.open = Some(open);
+        failed
     }
 }
 
 fn initiated(number: PhoneNumberId, outcome: AssignmentOutcome, found: Found) -> Initiated {
     let Found { conversation, provider_call_id, by } = found;
-    Initiated { number, outcome, conversation, provider_call_id, found_by: by, proof: None }
+    Initiated(Box::new(Conversed { number, outcome, conversation, provider_call_id, found_by: by, proof: None }))
 }
 
 impl Initiated {
     /// The number it was placed from.
     pub fn number(&self) -> &PhoneNumberId {
-        &self.number
+        &self.0.number
     }
 
     /// What the assign step did.
     pub fn outcome(&self) -> AssignmentOutcome {
-        self.outcome
+        self.0.outcome
     }
 
     /// The conversation.
     pub fn conversation(&self) -> &ConversationId {
-        &self.conversation
+        &self.0.conversation
     }
 
     /// The telephony side's id, where it is known.
     pub fn provider_call_id(&self) -> Option<&ProviderCallId> {
-        self.provider_call_id.as_ref()
+        self.0.provider_call_id.as_ref()
     }
 
     /// How the conversation was learned.
     pub fn found_by(&self) -> FoundBy {
-        self.found_by
+        self.0.found_by
     }
 
     /// What the record says, where it has been read. A mismatch makes the call misrouted.
     pub fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.0.proof.as_ref()
     }
 
     pub(super) fn with_proof(self, proof: Proof) -> Self {
-        Self { proof: Some(proof), ..self }
+        Self(Box::new(Conversed { proof: Some(proof), ..*self.0 }))
     }
 }
 
 impl Failed {
     /// Where, why, and whether the phone may have rung.
     pub fn failure(&self) -> &Failure {
-        &self.failure
+        &self.0.failure
     }
 
     /// A conversation that was opened although the dial was refused.
     pub fn conversation(&self) -> Option<&ConversationId> {
-        self.conversation.as_ref()
+        self.0.conversation.as_ref()
     }
 
     /// The dial whose outcome is unknown: the call may still turn out to be initiated.
     pub fn open_attempt(&self) -> Option<&AttemptId> {
-        self.open.as_ref().map(|open| &open.attempt)
+        self.0.open.as_ref().map(|open| &open.attempt)
     }
 
     pub(super) fn find(self, open: Open, found: Found) -> Initiated {
@@ -243,7 +252,7 @@ impl Failed {
     }
 
     pub(super) fn open(&self) -> Option<&Open> {
-        self.open.as_ref()
+        self.0.open.as_ref()
     }
 }
 
@@ -260,7 +269,7 @@ impl CallState {
                 Dial::InDoubt(..) => "Assigned (in doubt)",
             },
             Self::Initiated(_) => "Initiated",
-            Self::Failed(failed) if failed.open.is_some() => "Failed (unknown)",
+            Self::Failed(failed) if failed.0.open.is_some() => "Failed (unknown)",
             Self::Failed(_) => "Failed",
         }
     }
@@ -279,7 +288,7 @@ impl CallState {
                 Dial::NotSent | Dial::Sent(_) | Dial::InDoubt(..) => Dialed::Unknown,
             },
             Self::Initiated(_) => Dialed::Yes,
-            Self::Failed(failed) => failed.failure.dialed,
+            Self::Failed(failed) => failed.0.failure.dialed,
         }
     }
 }
