@@ -233,6 +233,16 @@ impl<'a> Call<'a> {
         self.first(|event| matches!(event, CallEvent::AgentVerified { .. })).map(|told| told.place)
     }
 
+    /// When a number was found for its dial.
+    pub(super) fn assigned(&self) -> Option<Place> {
+        self.first(|event| matches!(event, CallEvent::NumberAssigned { .. })).map(|told| told.place)
+    }
+
+    /// When its look-ups ended without finding its dial.
+    pub(super) fn given_up(&self) -> Option<Place> {
+        self.first(|event| matches!(event, CallEvent::LookUpsEnded { .. })).map(|told| told.place)
+    }
+
     /// When its first dial was sent.
     pub(super) fn dialled(&self, evidence: &Evidence<'a>) -> Option<Place> {
         self.dials.first().map(|index| evidence.requests[*index].at)

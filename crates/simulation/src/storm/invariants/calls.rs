@@ -152,12 +152,12 @@ pub(super) fn i9_cap(evidence: &Evidence<'_>) -> Verdict {
     Ok(())
 }
 
-/// Whether the call had been reported by then; where that is asked, as one of which nothing is known: its place is given
-/// back, because nobody can tell when it would end.
+/// Whether the call had been reported by then; where that is asked, whether its look-ups had ended, so that nothing is
+/// known of it: its place is given back, because nobody can tell when it would end.
 fn came_too_late(evidence: &Evidence<'_>, attempt: Option<&AttemptId>, at: Instant, unknown: bool) -> bool {
-    let call = attempt.and_then(|attempt| evidence.call_of(attempt));
-    let report = call.and_then(|call| call.reports.first()).filter(|(place, _)| place.at < at);
-    report.is_some_and(|(_, report)| !unknown || report.state.dialed() == Dialed::Unknown)
+    let Some(call) = attempt.and_then(|attempt| evidence.call_of(attempt)) else { return false };
+    let ended = if unknown { call.given_up() } else { call.reports.first().map(|(place, _)| *place) };
+    ended.is_some_and(|place| place.at < at)
 }
 
 /// I14: what the audit says is true: a mismatch of the agent only where the wrong one answered, a match only where the

@@ -16,6 +16,8 @@ struct Queued<'a> {
     submitted: Place,
     /// From when on it can be served.
     ready: Place,
+    /// Its turn came.
+    admitted: Option<Place>,
     sent: Option<Place>,
     gone: Option<Place>,
 }
@@ -41,6 +43,9 @@ fn is_plain(evidence: &Evidence<'_>) -> bool {
         && options.assignment == AssignmentPolicy::IfDifferent
         && options.after_call == AfterCall::Keep
         && options.urgent_percent == 0
+        // A call that expires between its turn and its dial has had its turn.
+        && options.expiry_percent == 0
+        && options.cancel_percent == 0
         && evidence.remains.stuck.is_none()
         && options.line.live_max.is_none()
         && options.line.in_flight_total.is_none()
@@ -56,7 +61,8 @@ fn queue<'a>(evidence: &Evidence<'a>) -> Option<Vec<Queued<'a>>> {
         }
         let gone = call.reports.first().map(|(place, _)| *place);
         let sent = call.dialled(evidence);
-        queue.push(Queued { id: id.as_str(), agent: &request.agent, submitted, ready, sent, gone });
+        let (id, agent, admitted) = (id.as_str(), &request.agent, call.assigned());
+        queue.push(Queued { id, agent, submitted, ready, admitted, sent, gone });
     }
     Some(queue)
 }
@@ -94,7 +100,8 @@ fn by_quantum(queue: &[Queued<'_>], quantum: usize) -> Verdict {
         let overtook = |other: &&Queued<'_>| {
             other.submitted.index > call.submitted.index
                 && other.agent != call.agent
-                && other.sent.is_some_and(|at| at.index > call.ready.index && at.index < sent.index)
+                && other.admitted.is_some_and(|at| at.index > call.ready.index)
+                && other.sent.is_some_and(|at| at.index < sent.index)
         };
         let overtaking = queue.iter().filter(overtook).count();
         if overtaking > bound {
