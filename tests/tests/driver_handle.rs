@@ -184,3 +184,20 @@ fn a_shut_down_finishes_what_is_dialled_and_starts_nothing() {
     }
     assert_eq!(bench.world.lock().ledger().dials.len(), 1);
 }
+
+#[test]
+fn a_call_that_gives_up_its_place_costs_nobody_a_turn() {
+    let bench = Bench::new();
+    let time = Arc::new(bench.time.clone());
+    let rate = Rate::per_second(1.0).expect("positive");
+    let permits = Arc::new(Paced::new(time.clone(), time, Some(rate), None));
+    let (driver, handle) = bench.driver(permits, &LinePolicy::default());
+    let start = bench.time.now().wall;
+    for expires in [None, Some(500), Some(500), Some(500), Some(1500)] {
+        let expires_at = expires.map(|after| start.after(Duration::from_millis(after)));
+        handle.submit(CallRequest { expires_at, ..bench.request() }).expect("taken");
+    }
+    drop(handle);
+    clock::run(&bench.time, driver.run());
+    assert_eq!(bench.world.lock().ledger().dials.len(), 2, "the first and the last");
+}

@@ -26,6 +26,8 @@ pub struct Ticket(pub(super) u64);
 pub enum Input {
     /// A call is asked for.
     Submit(Box<CallRequest>),
+    /// Several calls are asked for at once: whose turn it is is decided when all of them are there.
+    SubmitAll(Vec<CallRequest>),
     /// An agent was read by somebody else; that read was sent then.
     KnowAgent(AgentProfile, Instant),
     /// A number was read by somebody else; that read was sent then.

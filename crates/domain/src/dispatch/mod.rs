@@ -184,6 +184,11 @@ impl Dispatcher {
         self.wake(now);
         match input {
             Input::Submit(request) => self.submit(*request, now),
+            Input::SubmitAll(requests) => {
+                for request in requests {
+                    self.submit(request, now);
+                }
+            }
             Input::KnowAgent(profile, sent) => self.agents.know(profile, sent),
             Input::KnowNumber(number, sent) => self.desk(&number.id.clone()).line.know(number, sent),
             Input::Cancel(call) => self.cancel(&call, now),

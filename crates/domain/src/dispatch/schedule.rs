@@ -299,7 +299,7 @@ impl Dispatcher {
                 (None, _) => true,
                 (Some(next), Some(scarce)) => scarce.starves(next) && next > turn,
                 (Some(next), None) => {
-                    let first = urgent && next > turn && session.served() >= self.limits().in_flight;
+                    let first = urgent && next > turn && session.served() > 0;
                     first || self.is_used_up(session)
                 }
             };

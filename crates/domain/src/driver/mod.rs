@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use futures_channel::{mpsc, oneshot};
 use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{FuturesUnordered, Peekable};
 use futures_util::{FutureExt, Stream, StreamExt};
 
 use crate::dispatch::{Dispatcher, Effect, Input, Slot};
@@ -102,7 +102,7 @@ pub async fn place(ports: Ports, request: CallRequest, known: Known, observer: A
 pub struct Driver {
     ports: Ports,
     dispatcher: Dispatcher,
-    commands: Option<mpsc::UnboundedReceiver<Command>>,
+    commands: Option<Peekable<mpsc::UnboundedReceiver<Command>>>,
     open: Arc<OpenCalls>,
     reports: BTreeMap<CallId, oneshot::Sender<CallReport>>,
     log: Log,
@@ -126,7 +126,7 @@ impl Driver {
         let driver = Self {
             ports,
             dispatcher,
-            commands: Some(commands),
+            commands: Some(commands.peekable()),
             open,
             reports: BTreeMap::new(),
             log,
@@ -186,13 +186,9 @@ impl Driver {
             let commands = self.commands.as_mut()?;
             match commands.poll_next_unpin(context) {
                 Poll::Ready(Some(Command::Submit(request, report))) => {
-                    // Whatever the dispatcher has is waited for here, so it need not be asked as well.
-                    let btree_map::Entry::Vacant(place) = self.reports.entry(request.id.clone()) else {
-                        self.open.leave();
-                        continue;
-                    };
-                    place.insert(report);
-                    return Some(Input::Submit(request));
+                    if self.take_in(&request, report) {
+                        return Some(self.gather(*request, context));
+                    }
                 }
                 Poll::Ready(Some(Command::KnowAgent(agent, sent))) => return Some(Input::KnowAgent(agent, sent)),
                 Poll::Ready(Some(Command::KnowNumber(number, sent))) => {
@@ -223,6 +219,41 @@ impl Driver {
                 }
                 Poll::Pending => return None,
             }
+        }
+    }
+
+    /// Notes a call that is asked for; `false` where the driver has it already.
+    fn take_in(&mut self, request: &CallRequest, report: oneshot::Sender<CallReport>) -> bool {
+        // Whatever the dispatcher has is waited for here, so it need not be asked as well.
+        let btree_map::Entry::Vacant(place) = self.reports.entry(request.id.clone()) else {
+            self.open.leave();
+            return false;
+        };
+        place.insert(report);
+        true
+    }
+
+    /// Takes in all the calls that have been asked for by now, so that turns are decided among them together.
+    fn gather(&mut self, first: CallRequest, context: &mut Context<'_>) -> Input {
+        let mut requests = vec![first];
+        while let Some((request, report)) = self.next_submitted(context) {
+            if self.take_in(&request, report) {
+                requests.push(*request);
+            }
+        }
+        if requests.len() > 1 {
+            return Input::SubmitAll(requests);
+        }
+        Input::Submit(Box::new(requests.swap_remove(0)))
+    }
+
+    /// The next command, where it is there and asks for a call.
+    fn next_submitted(&mut self, context: &mut Context<'_>) -> Option<(Box<CallRequest>, oneshot::Sender<CallReport>)> {
+        let commands = self.commands.as_mut()?;
+        let Poll::Ready(Some(Command::Submit(..))) = Pin::new(&mut *commands).poll_peek(context) else { return None };
+        match commands.poll_next_unpin(context) {
+            Poll::Ready(Some(Command::Submit(request, report))) => Some((request, report)),
+            Poll::Ready(_) | Poll::Pending => None,
         }
     }
 

@@ -144,13 +144,16 @@ impl Place<'_> {
     /// Takes its turn where that has come; otherwise says when that may be.
     fn try_now(&self, now: Instant) -> Option<Instant> {
         let mut line = self.pace.lock();
-        let ahead = line.queue.iter().position(|ticket| *ticket == self.ticket).unwrap_or(0);
-        if ahead == 0 && line.next <= now {
+        if line.next > now {
+            return Some(line.next);
+        }
+        if line.queue.front() == Some(&self.ticket) {
             line.next = now.after(self.pace.rate.interval());
             return None;
         }
-        let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
-        Some(line.next.max(now).after(self.pace.rate.interval().saturating_mul(ahead)))
+        // Whoever is first takes the turn that is free now. Those behind look again at each turn, so that one who
+        // gives up his place costs nobody a turn.
+        Some(now.after(self.pace.rate.interval()))
     }
 }
 

@@ -232,3 +232,22 @@ fn a_dial_is_dropped_unsent_when_its_call_expires() {
     });
     assert_eq!(not_after, Instant::from_origin(Duration::from_secs(1)));
 }
+
+#[test]
+fn calls_that_come_at_once_are_gathered_although_their_agents_are_known() {
+    let mut bench = Bench::under(&LinePolicy { in_flight_max: 2, ..LinePolicy::default() });
+    for name in ["a", "b"] {
+        let profile = AgentProfile { id: agent(name), name: name.into(), archived: false };
+        bench.input(Input::KnowAgent(profile, Instant::default()));
+    }
+    bench.input(Input::KnowNumber(number(Some("a")), Instant::default()));
+    let calls = (0..20).map(|index| call(&format!("c{index}"), if index % 2 == 0 { "a" } else { "b" }, &[1]));
+    bench.input(Input::SubmitAll(calls.collect()));
+    for _ in 0..10 {
+        assert!(bench.dialling().iter().all(|(_, attempt, _)| attempt.starts_with('c')));
+        assert!(!bench.has(assigns), "a's ten calls come first");
+        bench.accept();
+    }
+    bench.commit();
+    assert!(bench.has(assigns));
+}
