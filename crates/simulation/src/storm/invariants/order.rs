@@ -176,10 +176,16 @@ fn by_gate(evidence: &Evidence<'_>, queue: &[Queued<'_>]) -> Verdict {
                 };
                 queue.iter().filter(is_queued).count()
             };
-            let served = session.dials.iter().filter(|at| at.index > since.index && at.index < end.index).count();
+            let meanwhile = || session.dials.iter().filter(|at| at.index > since.index && at.index < end.index);
+            let served = meanwhile().count();
             // The session in progress and one full session more: where its own calls are older, the agent has two
-            // in a row, with no assignment between them.
-            let bound = 2 * at_once.max(queued(session.opened)).max(queued(since)) + at_once;
+            // in a row with no assignment between them, and the second serves what is queued when it begins.
+            let first = at_once.max(queued(session.opened)).max(queued(since));
+            if served <= first + at_once {
+                continue;
+            }
+            let second = meanwhile().map(|place| queued(*place)).max().unwrap_or(0);
+            let bound = first + second.max(at_once) + at_once;
             if served > bound {
                 let (id, agent) = (waiting.id, session.agent);
                 let what =
