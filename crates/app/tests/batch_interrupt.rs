@@ -25,6 +25,11 @@ fn wait_until(done: impl Fn() -> bool) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "gives another process time, without a runtime")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(100));
+}
+
 #[test]
 fn once_finishes_what_is_open_and_starts_nothing_more() {
     for signal in ["-INT", "-TERM"] {
@@ -80,4 +85,26 @@ fn before_anything_is_dialled_nothing_is() {
     common::send(&child, "-INT");
     let ran = place.finish(child);
     assert_eq!((ran.code, provider.dials()), (130, 0), "{}", ran.stderr);
+}
+
+#[test]
+fn a_reader_who_does_not_read_holds_up_no_call_and_no_signal() {
+    let provider = Provider::with_faults(&[]);
+    let place = Place::with(&provider);
+    // More than a pipe holds: about half a kilobyte for each call.
+    let rows = (0..400).map(|row| format!("hotel,+120255501{:02}\n", row % 90));
+    place.write("calls.csv", &format!("agent,to\n{}", rows.collect::<String>()));
+    let mut child = place.spawn(&["batch", "calls.csv", "--json", "--allow-duplicates"]);
+    wait_until(|| provider.dials() == 400);
+    for _ in 0..100 {
+        if child.try_wait().expect("it can be asked").is_some() {
+            break;
+        }
+        common::send(&child, "-INT");
+        pause();
+    }
+    assert!(child.try_wait().expect("it can be asked").is_some(), "it ends although nobody has read its stdout");
+    let mut said = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut said).expect("readable");
+    assert!(said.contains("400 initiated"), "{said}");
 }

@@ -12,6 +12,7 @@ use super::drive::{Interrupted, RowsByCall, Told};
 use super::output::Ended;
 use super::progress::{Progress, time};
 use super::results::Results;
+use super::spool::Spool;
 use crate::commands::call;
 use crate::errors::{AppError, kind_word, remedy};
 use crate::exit::Exit;
@@ -48,6 +49,7 @@ pub(super) struct Desk<'a> {
     rows: RowsByCall,
     results: Option<Results>,
     sums: Sums,
+    spool: Spool,
     /// Of calls that have ended, not printed yet.
     lines: Vec<String>,
     /// Told for all: why nothing is dialled any more, as one word.
@@ -93,6 +95,7 @@ impl<'a> Desk<'a> {
             rows,
             results,
             sums: Sums::default(),
+            spool: Spool::new(printer),
             lines: Vec::new(),
             stopped: None,
             unread: None,
@@ -120,15 +123,14 @@ impl<'a> Desk<'a> {
     /// Prints what has not been printed of calls that have ended.
     pub(super) fn print(&mut self) {
         for line in self.lines.drain(..) {
-            if self.printer.is_json() {
-                self.printer.raw(&line);
-            } else {
-                self.printer.data(&line);
-            }
-            if self.printer.lost().is_some() {
-                self.printer.warn(&format!("told here, since stdout cannot be written: {line}"));
-            }
+            self.spool.print(line);
         }
+    }
+
+    /// Resolves when everything that was to be printed is printed.
+    pub(super) fn printed(&mut self) -> impl Future<Output = ()> + use<> {
+        self.print();
+        self.spool.close()
     }
 
     fn ended(&mut self, report: &CallReport) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use partyline_domain::flow::Proof;
 use partyline_domain::{
@@ -17,6 +18,9 @@ use super::tally::Tally;
 use crate::errors::AppError;
 use crate::events::CallLog;
 use crate::signals::Signals;
+
+/// How long a batch that is given up waits for the reader of stdout.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 /// What the core tells and people should know.
 pub(super) enum Told {
@@ -153,7 +157,21 @@ pub(super) async fn run(
     drop(running);
     progress.end();
     finish(&mut told, desk);
+    tokio::select! {
+        () = desk.printed() => {}
+        // The calls have ended; whoever is tired of waiting for the reader of stdout may leave.
+        () = patience(interrupted, signals) => {}
+    }
     Ok(interrupted)
+}
+
+/// Ends with the next signal, and soon where there have been enough.
+async fn patience(interrupted: Interrupted, signals: &mut Signals) {
+    if interrupted == Interrupted::Twice {
+        tokio::time::sleep(LAST_LINES).await;
+    } else {
+        signals.next().await;
+    }
 }
 
 /// What was told and not taken yet.

@@ -9,6 +9,7 @@ mod output;
 mod plan;
 mod progress;
 mod results;
+mod spool;
 mod tally;
 
 use std::sync::Arc;

@@ -1,13 +1,12 @@
 //! What a batch prints of a call that has ended: an object for programs, a line for people, a line of `--out`.
 
-use partyline_domain::flow::{CallState, Failed, FailureReason};
+use partyline_domain::flow::{CallState, Dialed, Failed, FailureReason};
 use partyline_domain::{CallReport, ConversationId, PhoneNumberId};
 use serde::Serialize;
 
 use super::results;
 use crate::commands::call::{self, CallOutput, Sums};
 use crate::errors::reason_word;
-use crate::exit::Exit;
 use crate::printer::milliseconds;
 
 /// The reason of a row that was not taken.
@@ -91,7 +90,7 @@ impl Ended<'_> {
 
     /// Whether nobody knows if the phone rang.
     pub(super) fn is_unknown(&self) -> bool {
-        call::failed(self.report).is_some_and(|failed| Exit::of_failure(failed.failure()) == Exit::Unknown)
+        self.report.state.dialed() == Dialed::Unknown
     }
 
     fn state(&self) -> &'static str {
