@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::ids::CallId;
+use crate::ids::{CallId, PhoneNumberId};
 
 /// Whether trying again is sensible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -239,6 +239,12 @@ pub enum JournalError {
         /// The version the journal has.
         actual: u64,
     },
+    /// The number's lease, or the claim of the call, is another process's by now. Nothing of the entry was written.
+    #[error("another process has the number {number} by now")]
+    Fenced {
+        /// The number that the entry's intent concerns.
+        number: PhoneNumberId,
+    },
     /// The store did not answer as it should. The entry may or may not have been written, as `effect` says.
     #[error("the journal is not available: {detail}")]
     Unavailable {
@@ -253,7 +259,7 @@ impl JournalError {
     /// Whether the entry may have been written.
     pub fn side_effect(&self) -> SideEffect {
         match self {
-            Self::Conflict { .. } => SideEffect::None,
+            Self::Conflict { .. } | Self::Fenced { .. } => SideEffect::None,
             Self::Unavailable { effect, .. } => *effect,
         }
     }
@@ -261,7 +267,7 @@ impl JournalError {
     /// Whether writing the same entry again is sensible.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Conflict { .. } => Remedy::GiveUp,
+            Self::Conflict { .. } | Self::Fenced { .. } => Remedy::GiveUp,
             Self::Unavailable { .. } => Remedy::Retry { after: None },
         }
     }

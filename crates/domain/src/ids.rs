@@ -137,8 +137,17 @@ opaque_id!(
     AttemptId, "an attempt id"
 );
 opaque_id!(
-    /// Names one run of a dispatcher; the attempt ids of its assignments begin with it.
+    /// Names one run of a dispatcher; the attempt ids of its assignments begin with it. Among processes that share a
+    /// store it names the process.
     RunId, "a run id"
+);
+opaque_id!(
+    /// Names calls that were handed in together.
+    BatchId, "a batch id"
+);
+opaque_id!(
+    /// A caller's own word for a call, so that asking twice does not call twice.
+    IdempotencyKey, "an idempotency key"
 );
 
 impl AttemptId {

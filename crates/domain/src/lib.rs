@@ -76,7 +76,9 @@ mod variables;
 
 pub use driver::{Driver, Handle, Known, Observer, Placed, Ports, SubmitError, Unobserved, place};
 pub use error::{Class, FailureKind, JournalError, ProviderError, Remedy, SideEffect};
-pub use ids::{AgentId, AttemptId, CallId, ConversationId, ID_BYTES_MAX, InvalidId, PhoneNumberId, RunId};
+pub use ids::{
+    AgentId, AttemptId, BatchId, CallId, ConversationId, ID_BYTES_MAX, IdempotencyKey, InvalidId, PhoneNumberId, RunId,
+};
 pub use notice::{CallReport, DialVerdict, Failing, LookUpOutcome, Notice, RestoreOutcome};
 pub use phone::{CallerId, InvalidPhoneNumber, PhoneNumber};
 #[cfg(feature = "mutations")]

@@ -8,6 +8,8 @@ use std::str::FromStr;
 const DIGITS_MIN: usize = 7;
 /// The most digits E.164 allows, country code included.
 const DIGITS_MAX: usize = 15;
+/// How an erased number is stored.
+const ERASED: &str = "erased";
 
 /// A callee's phone number in E.164 form (`+`, country code, subscriber number).
 ///
@@ -71,6 +73,22 @@ pub enum InvalidPhoneNumber {
 }
 
 impl PhoneNumber {
+    /// What stands in old records in place of a number that was erased. It is nobody's, and is never dialled.
+    pub const ERASED: Self = {
+        let mut bytes = [0; DIGITS_MAX + 1];
+        let mut at = 0;
+        while at < ERASED.len() {
+            bytes[at] = ERASED.as_bytes()[at];
+            at += 1;
+        }
+        Self { bytes, length: 6 }
+    };
+
+    /// Whether the number was erased.
+    pub fn is_erased(&self) -> bool {
+        *self == Self::ERASED
+    }
+
     /// Parses the usual spellings: `+12025550123`, `001 202 555 0123`, `tel:+1-202-555-0123`, `+1 (202) 555.0123`.
     ///
     /// # Errors
@@ -170,7 +188,7 @@ impl FromStr for PhoneNumber {
 impl TryFrom<String> for PhoneNumber {
     type Error = InvalidPhoneNumber;
     fn try_from(text: String) -> Result<Self, InvalidPhoneNumber> {
-        Self::parse(&text)
+        if text == ERASED { Ok(Self::ERASED) } else { Self::parse(&text) }
     }
 }
 
@@ -239,6 +257,14 @@ impl fmt::Debug for CallerId {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn an_erased_number_is_read_back_and_cannot_be_asked_for() {
+        assert_eq!(PhoneNumber::ERASED.e164(), ERASED);
+        assert_eq!(PhoneNumber::try_from(ERASED.to_owned()), Ok(PhoneNumber::ERASED));
+        assert!(PhoneNumber::parse(ERASED).is_err());
+        assert_eq!(PhoneNumber::ERASED.to_string(), "***");
+    }
 
     #[test]
     fn the_usual_spellings_become_one() {

@@ -35,6 +35,15 @@ pub struct CallRequest {
     pub policies: Arc<Policies>,
 }
 
+impl CallRequest {
+    /// Whether the other asks for the same, whatever its id and its expiry.
+    pub fn asks_the_same(&self, other: &Self) -> bool {
+        let Self { id: _, agent, numbers, to, priority, expires_at: _, options, policies } = self;
+        let ends = (agent, numbers, to) == (&other.agent, &other.numbers, &other.to);
+        ends && (priority, options, policies) == (&other.priority, &other.options, &other.policies)
+    }
+}
+
 /// The numbers that a call may be placed from: at least one, in the order of their ids.
 ///
 /// ```

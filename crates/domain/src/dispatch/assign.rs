@@ -244,9 +244,16 @@ impl Dispatcher {
         self.changes += 1;
         let attempt = AttemptId::of_run(&self.run, self.changes);
         let restore = kind == IntentKind::Restore;
-        let send_by = now.wall.after(self.policy.send_within(restore));
-        let intent =
-            Intent { attempt: attempt.clone(), kind, number: number.clone(), agent: agent.clone(), epoch: 0, send_by };
+        let within = self.policy.send_within(restore);
+        let intent = Intent {
+            attempt: attempt.clone(),
+            kind,
+            number: number.clone(),
+            agent: agent.clone(),
+            epoch: 0,
+            send_by: now.wall.after(within),
+            within,
+        };
         self.desk(number).line.begin_change(attempt.clone(), agent, restore, now.monotonic);
         let changes = memory.into_iter().chain([Change::Intend(intent)]).collect();
         self.commit(changes, Release::Change(number.clone(), attempt));

@@ -47,6 +47,7 @@ impl Dispatcher {
             agent: Some(record.request.agent.clone()),
             epoch: 0,
             send_by: now.wall.after(record.send_by(now.monotonic).since(now.monotonic)),
+            within: record.send_by(now.monotonic).since(now.monotonic),
         };
         let (number, agent) = (record.at.clone(), record.request.agent.clone());
         self.desk(&number).line.pin(attempt.clone(), agent);

@@ -114,7 +114,7 @@ impl Dispatcher {
             return;
         }
         match error {
-            JournalError::Conflict { .. } => {
+            JournalError::Conflict { .. } | JournalError::Fenced { .. } => {
                 self.withdraw(slot, WithdrawReason::Superseded, &format!("nothing was dialled here: {error}"), now);
             }
             JournalError::Unavailable { .. } => {

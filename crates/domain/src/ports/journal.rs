@@ -8,6 +8,7 @@
 use std::collections::btree_map::Entry as MapEntry;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -55,8 +56,10 @@ pub struct Intent {
     pub agent: Option<AgentId>,
     /// The epoch of the lease under which it is sent; 0 where there are no leases.
     pub epoch: u64,
-    /// It is not sent after this.
+    /// It is not sent after this, by the wall clock of the process that decided it.
     pub send_by: Timestamp,
+    /// The same from its decision on. A store counts it from when the intent is written, by a clock of its own.
+    pub within: Duration,
 }
 
 /// One change within an entry.
@@ -86,6 +89,8 @@ pub enum Change {
     },
     /// Forgets who answered a number: it has been given back, or somebody else has changed it.
     Forget(PhoneNumberId),
+    /// Notes that no process has anything left to do for a call.
+    Close(CallId),
 }
 
 /// Changes that are written together or not at all.
@@ -194,6 +199,8 @@ impl Memory {
             Change::Forget(number) => {
                 self.inbound.remove(&number);
             }
+            // It has one process only.
+            Change::Close(_) => {}
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod ids;
 mod journal;
 mod permits;
 mod provider;
+mod store;
 
 pub use clock::{Clock, Timer};
 pub use ids::Ids;
@@ -17,4 +18,8 @@ pub use provider::{
     AgentProfile, Agents, AssignNumber, AssignedAgent, Conversation, ConversationPhoneCall, ConversationQuery,
     ConversationStatus, ConversationSummary, Conversations, DialAccepted, DialAnswer, DialRefused, DialRequest, Dialer,
     Number, NumberProvider, Numbers, PAGE_SIZE_MAX, Page, PageRequest, Provider, ProviderCallId,
+};
+pub use store::{
+    Accepted, BatchRow, CancelAnswer, Claim, Claimed, Followed, NewCall, Release, Renewed, Store, StoreUnavailable,
+    StoredCall, Taken, Unresolved,
 };

@@ -23,6 +23,7 @@ pub const PAGE_SIZE_MAX: u16 = 100;
 
 /// What is known of an agent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AgentProfile {
     /// Its id.
     pub id: AgentId,
@@ -81,6 +82,7 @@ impl NumberProvider {
 
 /// The agent that answers a number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AssignedAgent {
     /// Its id.
     pub id: AgentId,
@@ -90,6 +92,7 @@ pub struct AssignedAgent {
 
 /// A phone number as the provider holds it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Number {
     /// Its id; changes when the number is deleted and imported again.
     pub id: PhoneNumberId,

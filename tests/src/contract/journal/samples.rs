@@ -61,6 +61,7 @@ pub(super) fn intent(name: &str, kind: IntentKind) -> Intent {
         agent: Some(agent("agent_1")),
         epoch: 7,
         send_by: at(60),
+        within: Duration::from_secs(20),
     }
 }
 
