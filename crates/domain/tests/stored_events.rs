@@ -122,6 +122,7 @@ fn a_journal_entry_goes_there_and_back() {
         agent: None,
         epoch: 3,
         send_by: Timestamp::from_unix(Duration::from_secs(1_790_000_002)),
+        within: Duration::from_secs(2),
     };
     let number = intent.number.clone();
     let changes = vec![
