@@ -316,7 +316,7 @@ impl Harness {
                 match change {
                     Change::Intend(intent) => drop(self.world.intents.insert(intent.attempt)),
                     Change::Resolve(attempt) => drop(self.world.intents.remove(&attempt)),
-                    Change::Append { .. } | Change::Remember { .. } | Change::Forget(_) => {}
+                    Change::Append { .. } | Change::Remember { .. } | Change::Forget(_) | Change::Close(_) => {}
                 }
             }
             Ok(())
