@@ -85,6 +85,7 @@ pub use phone::{CallerId, InvalidPhoneNumber, PhoneNumber};
 pub use policy::Mutation;
 pub use policy::{
     AfterCall, AssignmentPolicy, BreakerPolicy, DialPolicy, Guarantee, LinePolicy, LookUpPolicy, Policies, ProofPolicy,
+    SharingPolicy,
 };
 pub use request::{
     CallOptions, CallRequest, InvalidRingingTimeout, InvalidUserId, NoNumber, NumberChoice, Overrides, Priority,

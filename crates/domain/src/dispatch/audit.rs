@@ -76,6 +76,7 @@ impl Dispatcher {
             };
             self.audit.waiting.insert(conversation, unproved);
             self.audit.fresh += 1;
+            self.record_mut(slot).turned_mut().paged = true;
         }
         self.conclude(slot);
     }
@@ -153,8 +154,9 @@ impl Dispatcher {
         let Unproved { call, number, version, .. } = unproved;
         let recorded =
             Recorded { version: version + 1, at: now.wall, event: CallEvent::ProofRead { proof: proof.clone() } };
-        let change = Change::Append { call: call.clone(), expected: version, events: vec![recorded] };
-        self.commit(vec![change], Release::Nothing);
+        let append = Change::Append { call: call.clone(), expected: version, events: vec![recorded] };
+        let close = self.sharing.is_some().then(|| Change::Close(call.clone()));
+        self.commit([append].into_iter().chain(close).collect(), Release::Nothing);
         if let Proof::Mismatch { agent, .. } = &proof {
             self.mismatched(&call, &number, agent.clone(), now);
         }

@@ -143,7 +143,7 @@ pub struct Renewed {
 }
 
 /// What a process gives back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Release {
     /// Numbers that it does not need any more, with their epochs.
     pub numbers: Vec<(PhoneNumberId, u64)>,
