@@ -74,7 +74,7 @@ mod request;
 mod time;
 mod variables;
 
-pub use driver::{Driver, Handle, Known, Observer, Placed, Ports, SubmitError, Unobserved, place};
+pub use driver::{Driver, Handle, Known, Observer, Placed, Ports, SubmitError, Unobserved, find_dial, place};
 pub use error::{Class, FailureKind, JournalError, ProviderError, Remedy, SideEffect};
 pub use ids::{
     AgentId, AttemptId, BatchId, CallId, ConversationId, ID_BYTES_MAX, IdempotencyKey, InvalidId, PhoneNumberId, RunId,

@@ -29,6 +29,7 @@ use log::Log;
 use work::Work;
 
 pub use handle::{Handle, Placed, SubmitError};
+pub use look_up::find_dial;
 
 /// Everything the driver needs of the world.
 #[derive(Clone)]

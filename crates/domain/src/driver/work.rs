@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::dispatch::{Input, LookUp, Slot};
-use crate::driver::{Ports, look_up as search};
+use crate::driver::{Ports, find_dial};
 use crate::ids::{AgentId, ConversationId, PhoneNumberId};
 use crate::ports::{
     AssignNumber, Claim, ConversationQuery, DialRequest, PAGE_SIZE_MAX, PageRequest, Permit, PermitRequest, Release,
@@ -162,7 +162,7 @@ pub(super) fn assign_number(ports: &Ports, order: AssignNumber) -> Work {
 pub(super) fn look_up(ports: &Ports, slot: Slot, wanted: LookUp) -> Work {
     let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
-        let answer = search::search(provider.as_ref(), permits.as_ref(), &wanted).await;
+        let answer = find_dial(provider.as_ref(), permits.as_ref(), &wanted).await;
         Input::LookedUp(slot, wanted.attempt, answer)
     })
 }
