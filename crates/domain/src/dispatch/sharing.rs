@@ -215,14 +215,16 @@ impl Dispatcher {
             return;
         }
         desk.held = Some(Held { epoch, until, returning: false });
-        desk.line.adopt(taken, now.monotonic, &policy);
+        let ends = desk.line.adopt(taken, now.monotonic, &policy);
         let unresolved = taken.unresolved.len();
         if let Some(sharing) = &mut self.sharing {
             sharing.numbers.remove(&number);
             sharing.renew_at.get_or_insert(asked.after(sharing.policy.renew_every));
         }
         self.outbox.push(Effect::Tell(Notice::NumberTaken { number: number.clone(), epoch, unresolved }));
-        self.wake_line_at(&number, Some(now.monotonic));
+        for end in ends {
+            self.wake_line_at(&number, Some(end));
+        }
         self.dirty.insert(number);
         self.restless = true;
     }
