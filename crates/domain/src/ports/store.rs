@@ -59,6 +59,11 @@ pub enum Accepted {
 /// What a process wants to take.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
+    /// The ordinal of this claim among those of its process, from 1.
+    pub ordinal: u64,
+    /// The ordinal of the last claim whose answer arrived; 0 = none. What claims after it took for this process is handed
+    /// out again, as part of this answer: numbers as they are then, calls beyond `calls_max` too.
+    pub answered: u64,
     /// How long its leases hold.
     pub ttl: Duration,
     /// The numbers it may take; `None` = all of the account.
@@ -93,6 +98,9 @@ pub struct Taken {
     pub unresolved: Vec<Unresolved>,
     /// Who answered the number before we changed it: `None` where nothing is remembered.
     pub remembered: Option<Option<AgentId>>,
+    /// Where something is remembered: the agents of all assign intents written since, so that a successor knows which
+    /// changes were ours.
+    pub ours: BTreeSet<AgentId>,
     /// The number as the holder before left it with a clean release, and how long ago that was confirmed.
     pub seen: Option<(Number, Duration)>,
 }
