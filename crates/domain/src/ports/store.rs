@@ -112,6 +112,8 @@ pub struct Unresolved {
     pub intent: Intent,
     /// So long until it cannot be sent any more; zero where that has passed.
     pub open_for: Duration,
+    /// So long ago that passed; zero where it has not.
+    pub over_for: Duration,
 }
 
 /// A call with its history.
@@ -123,6 +125,8 @@ pub struct StoredCall {
     pub waited: Duration,
     /// So long until its open dial cannot be sent any more; zero where that has passed, or none is open.
     pub open_for: Duration,
+    /// So long ago that passed; zero where it has not, or none is open.
+    pub over_for: Duration,
     /// Somebody has asked for it to be cancelled.
     pub cancel: bool,
 }
