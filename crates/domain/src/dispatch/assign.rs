@@ -297,7 +297,7 @@ impl Dispatcher {
                 let Changed::Failed(error) = changed else { return };
                 self.desk(number).served = None;
                 if self.sharing.is_some() {
-                    self.hand_back(slot, now);
+                    self.hand_back(slot);
                     self.dirty.insert(number.clone());
                     return;
                 }

@@ -106,7 +106,7 @@ impl Dispatcher {
                 let refused = ProviderError::permanent(FailureKind::NotBuilt, detail);
                 self.change_unsent(&number, &attempt, refused, now);
                 if let JournalError::Fenced { .. } = error {
-                    self.lease_lost(&number, now);
+                    self.lease_lost(&number);
                 }
             }
             (Some(Release::Fact(_)), Ok(())) | (Some(Release::Nothing) | None, _) => {}
@@ -114,12 +114,15 @@ impl Dispatcher {
     }
 
     fn unjournalled(&mut self, slot: Slot, error: &JournalError, now: Now) {
+        if self.sharing.is_some() {
+            self.audit.forget(slot);
+        }
         let Some(record) = self.calls.get_mut(&slot) else { return };
         if self.sharing.is_some() {
             // The store knows better: whoever takes the call goes on from there.
-            self.forget(slot, now);
+            self.forget(slot);
             if let JournalError::Fenced { number } = error {
-                self.lease_lost(number, now);
+                self.lease_lost(number);
             }
             return;
         }
