@@ -84,6 +84,10 @@ impl Dispatcher {
             self.fail_assignment(slot, reason, detail, now);
             return;
         }
+        if self.is_better_elsewhere(&choice, now) {
+            self.hand_back(slot);
+            return;
+        }
         self.restless = true;
         let index = self.queue.index(&agent);
         if indifferent {

@@ -106,7 +106,7 @@ impl Dispatcher {
                 let refused = ProviderError::permanent(FailureKind::NotBuilt, detail);
                 self.change_unsent(&number, &attempt, refused, now);
                 if let JournalError::Fenced { .. } = error {
-                    self.lease_lost(&number);
+                    self.fenced(now);
                 }
             }
             (Some(Release::Fact(_)), Ok(())) | (Some(Release::Nothing) | None, _) => {}
@@ -121,8 +121,8 @@ impl Dispatcher {
         if self.sharing.is_some() {
             // The store knows better: whoever takes the call goes on from there.
             self.forget(slot);
-            if let JournalError::Fenced { number } = error {
-                self.lease_lost(number);
+            if let JournalError::Fenced { .. } = error {
+                self.fenced(now);
             }
             return;
         }

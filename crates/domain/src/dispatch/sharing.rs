@@ -205,6 +205,21 @@ impl Dispatcher {
         if leaving {
             self.leave_store();
         }
+        self.hand_back_what_has_no_number();
+    }
+
+    /// A claim may bring calls for numbers that were let go while it was under way.
+    fn hand_back_what_has_no_number(&mut self) {
+        let held = self.desks.iter().filter(|(_, desk)| desk.held.is_some());
+        let held: BTreeSet<PhoneNumberId> = held.map(|(number, _)| number.clone()).collect();
+        self.hand_back_all(|numbers| !numbers.iter().any(|number| held.contains(number)));
+    }
+
+    /// The store has refused an intent: it is asked at once which leases still hold.
+    pub(super) fn fenced(&mut self, now: Now) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.renew_at = Some(now.monotonic);
+        }
     }
 
     /// Takes a number over, with whatever its earlier holders have left open.
@@ -293,16 +308,21 @@ impl Dispatcher {
         }
         self.outbox.push(Effect::Tell(Notice::NumberLost { number: number.clone() }));
         self.hand_back_all(|numbers| numbers.contains(number));
-        // Giving the number back is the other's business too.
-        let waits = |record: &Record| record.at == *number && record.step == Step::Restore;
-        let waiting: Vec<Slot> = self.calls.iter().filter(|(_, record)| waits(record)).map(|(slot, _)| *slot).collect();
-        for slot in waiting {
-            self.forget(slot);
-        }
+        self.leave_restore_to_others(number);
         if self.desk(number).open_session().is_some() {
             self.close(number);
         }
         self.nudge(false);
+    }
+
+    /// Whoever has the number next gives it back, and ends the calls that wait for that.
+    fn leave_restore_to_others(&mut self, number: &PhoneNumberId) {
+        let waits = |record: &Record| record.at == *number && record.step == Step::Restore;
+        let waiting = self.calls.iter().filter(|(_, record)| waits(record));
+        let waiting: Vec<Slot> = waiting.map(|(slot, _)| *slot).collect();
+        for slot in waiting {
+            self.forget(slot);
+        }
     }
 
     /// Begins nothing new on the number, and gives it back when what is under way has ended.
@@ -505,11 +525,12 @@ impl Dispatcher {
         // Calls that wait for proof by pages are this process's as long as it holds a number.
         let needed = |number: &PhoneNumberId| self.is_open(number) || self.audit.waits_for(number);
         let needless = |number: &PhoneNumberId| due && !needed(number) && sharing.claiming.is_none() && !sharing.stale;
+        let leaving = sharing.is_leaving();
         let gone = self.desks.iter().filter(|(number, desk)| {
             let Some(held) = desk.held else { return false };
             let quiet = desk.in_flight.is_empty() && desk.served.is_none() && desk.line.is_quiet();
-            let owes =
-                desk.line.owes_restore() && now.monotonic < held.until && self.stopping != super::Stopping::Abandoned;
+            let gives_up = leaving && held.until <= now.monotonic || self.stopping == super::Stopping::Abandoned;
+            let owes = desk.line.owes_restore() && !gives_up;
             quiet && !owes && (held.returning || needless(number))
         });
         let gone: Vec<PhoneNumberId> = gone.map(|(number, _)| number.clone()).collect();
@@ -519,6 +540,7 @@ impl Dispatcher {
                 self.close(&number);
             }
             self.hand_back_all(|numbers| numbers.contains(&number));
+            self.leave_restore_to_others(&number);
             if let Some(sharing) = &mut self.sharing {
                 sharing.numbers.insert(number, held.epoch);
                 sharing.after = Ticket(self.tickets);
