@@ -5,5 +5,6 @@ mod memory;
 mod provider_fake;
 mod provider_http;
 mod real_time;
+mod store_fake;
 mod virtual_time;
 mod world;
