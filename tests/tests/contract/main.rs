@@ -1,6 +1,7 @@
 //! The contract suites, run against every adapter there is.
 
 mod broken;
+mod broken_store;
 mod memory;
 mod provider_fake;
 mod provider_http;
