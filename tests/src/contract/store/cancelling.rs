@@ -101,14 +101,15 @@ pub async fn a_dialled_orphan_is_not_withdrawn(harness: &impl StoreHarness) {
 /// What has ended is not cancelled, closed or not, had by somebody or not.
 pub async fn an_ended_call_stays_as_it_is(harness: &impl StoreHarness) {
     let (_world, ada, bob) = two(harness).await;
-    ada.submit(["a", "b", "c"].map(|name| new_call(name, &["n"])).to_vec()).await;
+    ada.submit(["a", "b", "c", "d"].map(|name| new_call(name, &["n"])).to_vec()).await;
     let epoch = ada.claim_all(LONG).await.numbers[0].epoch;
     let lives = vec![verified(), assigned("n"), dialled("a.1"), initiated("a.1")];
     ada.write(vec![append("a", 1, lives), dial("a.1", "a", "n", epoch), Change::Resolve(attempt("a.1"))]).await;
     ada.write(vec![append("b", 1, vec![withdrawn()])]).await;
     ada.write(vec![append("c", 1, vec![withdrawn()]), Change::Close(call("c"))]).await;
+    ada.write(vec![append("d", 1, vec![verified()]), Change::Close(call("d"))]).await;
     for _ in 0..2 {
-        for (name, version) in [("a", 5), ("b", 2), ("c", 2)] {
+        for (name, version) in [("a", 5), ("b", 2), ("c", 2), ("d", 2)] {
             assert_eq!(bob.cancel(name).await, CancelAnswer::Ended, "{name}");
             assert_eq!(bob.history(name).await.len(), version, "{name}");
         }

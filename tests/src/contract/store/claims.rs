@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use partyline_domain::ports::{Change, Claim, Claimed, Release};
 
-use super::samples::{append, call, dialled, new_call, number, urgent, verified};
+use super::samples::{append, assign, assigned, call, dialled, new_call, number, urgent, verified};
 use super::{LONG, OVER, SHORT, StoreHarness, assert_age, assert_left, claim, epochs, ids, process, two};
 
 /// In an empty store there is nothing to take.
@@ -49,6 +49,7 @@ pub async fn a_call_may_have_a_choice_of_numbers(harness: &impl StoreHarness) {
     ada.submit(vec![new_call("a", &["n", "m", "o"])]).await;
     let taken = ada.claim(claim(LONG, 0)).await;
     assert_eq!((epochs(&taken.numbers), taken.more), (vec![("m", 1), ("o", 1)], true));
+    assert_eq!(taken.retry_in, None, "it need not wait for the third");
     let other = bob.claim_all(LONG).await;
     assert_eq!((epochs(&other.numbers), ids(&other.calls)), (Vec::new(), vec!["a"]), "any of its numbers will do");
     assert_eq!(ada.claim_all(LONG).await.calls, []);
@@ -72,11 +73,11 @@ pub async fn calls_come_in_their_order(harness: &impl StoreHarness) {
 /// No more calls are taken than were asked for; whether more wait is told.
 pub async fn a_claim_takes_as_many_calls_as_it_asks_for(harness: &impl StoreHarness) {
     let (_world, ada, _) = two(harness).await;
-    ada.submit(["a", "b", "c"].map(|name| new_call(name, &["n"])).to_vec()).await;
+    ada.submit(["a", "b", "c", "d"].map(|name| new_call(name, &["n"])).to_vec()).await;
     let numbers_only = ada.claim(claim(LONG, 0)).await;
     assert_eq!((epochs(&numbers_only.numbers), numbers_only.calls.len()), (vec![("n", 1)], 0));
     assert!(numbers_only.more);
-    for (expected, more) in [(vec!["a", "b"], true), (vec!["c"], false), (vec![], false)] {
+    for (expected, more) in [(vec!["a", "b"], true), (vec!["c", "d"], false), (vec![], false)] {
         let claimed = ada.claim(claim(LONG, 2)).await;
         assert_eq!((ids(&claimed.calls), claimed.more), (expected, more));
         assert_eq!(claimed.numbers, [], "what it holds it goes on holding");
@@ -160,8 +161,10 @@ pub async fn a_lost_answer_is_given_again(harness: &impl StoreHarness) {
     let ask = |ordinal, answered, calls_max| Claim { ordinal, answered, ..claim(LONG, calls_max) };
     let lost = ada.store.claim(&ask(1, 0, 2)).await.expect("the store answers");
     assert_eq!((epochs(&lost.numbers), ids(&lost.calls)), (vec![("n", 1)], vec!["a", "b"]));
+    ada.write(vec![assign("s", "n", 1)]).await;
     let again = ada.store.claim(&ask(2, 0, 1)).await.expect("the store answers");
     assert_eq!((epochs(&again.numbers), ids(&again.calls)), (vec![("n", 1)], vec!["a", "b", "c"]));
+    assert_eq!(again.numbers[0].unresolved, [], "its own requests are not those of an earlier epoch");
     let twice = ada.store.claim(&ask(3, 0, 0)).await.expect("the store answers");
     assert_eq!((epochs(&twice.numbers), ids(&twice.calls)), (vec![("n", 1)], vec!["a", "b", "c"]));
     let heard = ada.store.claim(&ask(4, 3, 9)).await.expect("the store answers");
@@ -192,6 +195,8 @@ pub async fn who_has_lost_all_begins_anew(harness: &impl StoreHarness) {
     ada.claim_all(SHORT).await;
     ada.write(vec![append("a", 1, vec![verified()])]).await;
     world.pass(OVER).await;
+    let elsewhere = Claim { numbers: Some(BTreeSet::from([number("m")])), ..claim(LONG, 1000) };
+    assert_eq!(ada.claim(elsewhere).await.calls, [], "it holds nothing to place them from");
     let anew = ada.claim_all(LONG).await;
     assert_eq!((epochs(&anew.numbers), ids(&anew.calls)), (vec![("n", 2)], vec!["a"]));
     assert_eq!(anew.calls[0].events.len(), 2);
@@ -207,7 +212,7 @@ pub async fn who_holds_anything_keeps_its_calls(harness: &impl StoreHarness) {
     bob.submit(vec![new_call("b", &["n"])]).await;
     let claimed = bob.claim_all(LONG).await;
     assert_eq!((epochs(&claimed.numbers), ids(&claimed.calls)), (vec![("n", 2)], vec!["b"]));
-    ada.write(vec![append("a", 1, vec![verified(), super::samples::assigned("n"), dialled("a.1")])]).await;
+    ada.write(vec![append("a", 1, vec![verified(), assigned("n"), dialled("a.1")])]).await;
     ada.release(Release { calls: vec![call("a")], ..Release::default() }).await;
     assert_eq!(ids(&bob.claim_all(LONG).await.calls), ["a"]);
     let third = process(&*world, "run_carl").await;

@@ -52,6 +52,9 @@ pub async fn a_request_is_open_for_a_while_and_then_over(harness: &impl StoreHar
     let (world, ada, bob) = two(harness).await;
     ada.submit(vec![new_call("a", &["n"])]).await;
     let epoch = ada.claim_all(SHORT).await.numbers[0].epoch;
+    let other = ada.take("m").await.epoch;
+    ada.write(vec![assign("t", "m", other)]).await;
+    ada.give_back("m", other).await;
     let brief = |name, kind| Change::Intend(Intent { within: SHORT, ..intent(name, kind, "n", epoch) });
     ada.write(vec![brief("r", IntentKind::Restore)]).await;
     let events = vec![verified(), assigned("n"), dialled("a.1")];

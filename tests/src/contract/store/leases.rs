@@ -2,8 +2,8 @@
 
 use partyline_domain::ports::{Release, Renewed};
 
-use super::samples::{call, new_call, number};
-use super::{LONG, OVER, Process, SHORT, StoreHarness, assert_left, claim, epochs, ids, process, two};
+use super::samples::{assign, call, dial, new_call, number};
+use super::{LONG, OVER, Process, SHORT, StoreHarness, WHILE, assert_left, claim, epochs, ids, process, two};
 
 impl Process {
     /// Takes a number that another process gives back for it.
@@ -75,6 +75,7 @@ pub async fn what_is_anothers_is_left_alone(harness: &impl StoreHarness) {
     ada.give_back("n", 2).await;
     let nothing = bob.claim_all(LONG).await;
     assert_eq!((nothing.numbers.len(), nothing.calls.len()), (0, 0));
+    ada.write(vec![dial("a.1", "a", "n", 1)]).await;
     ada.release(all(1)).await;
     assert_eq!(ids(&bob.claim_all(LONG).await.calls), ["a"]);
     ada.release(all(1)).await;
@@ -85,10 +86,13 @@ pub async fn what_is_anothers_is_left_alone(harness: &impl StoreHarness) {
 /// A number that nobody holds is taken by whoever wants it, without any call; to want it again is to keep it.
 pub async fn a_free_number_is_had_for_the_asking(harness: &impl StoreHarness) {
     let (world, ada, bob) = two(harness).await;
-    let taken = ada.want("n", SHORT).await.expect("nobody holds it");
+    let taken = ada.take("n").await;
     assert_eq!((taken.epoch, taken.unresolved.len()), (1, 0));
-    assert_eq!(ada.take("n").await.epoch, 1, "the answer may have been lost");
-    world.pass(OVER).await;
+    ada.write(vec![assign("s", "n", 1)]).await;
+    ada.renew(WHILE).await;
+    let again = ada.take("n").await;
+    assert_eq!((again.epoch, again.unresolved.len()), (1, 0), "the answer may have been lost");
+    world.pass(WHILE).await;
     assert_eq!(bob.want("n", LONG).await, None);
     assert_eq!(ada.renew(LONG).await.wanted, [number("n")]);
 }

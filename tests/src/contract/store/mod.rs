@@ -61,6 +61,8 @@ const LONG: Duration = Duration::from_secs(600);
 const SHORT: Duration = Duration::from_millis(300);
 /// After this it has.
 const OVER: Duration = Duration::from_millis(400);
+/// One that holds for an operation or two, and then runs out.
+const WHILE: Duration = Duration::from_millis(900);
 /// Stores may round times to this.
 const GRAIN: Duration = Duration::from_millis(5);
 
