@@ -244,13 +244,14 @@ impl Dispatcher {
         self.changes += 1;
         let attempt = AttemptId::of_run(&self.run, self.changes);
         let restore = kind == IntentKind::Restore;
-        let within = self.policy.send_within(restore);
+        let end = self.within_lease(number, now.monotonic.after(self.policy.send_within(restore)));
+        let within = end.since(now.monotonic);
         let intent = Intent {
             attempt: attempt.clone(),
             kind,
             number: number.clone(),
             agent: agent.clone(),
-            epoch: 0,
+            epoch: self.epoch(number),
             send_by: now.wall.after(within),
             within,
         };
@@ -268,11 +269,17 @@ impl Dispatcher {
             self.change_unsent(number, attempt, why, now);
             return;
         }
+        if !self.holds(number, now.monotonic) {
+            let why = ProviderError::permanent(FailureKind::TooLate, "another process may have the number");
+            self.change_unsent(number, attempt, why, now);
+            return;
+        }
+        let not_after = change.since.after(self.policy.send_within(change.restore));
         self.outbox.push(Effect::AssignNumber(AssignNumber {
             attempt: attempt.clone(),
             number: number.clone(),
             agent: change.agent.clone(),
-            not_after: change.since.after(self.policy.send_within(change.restore)),
+            not_after: self.within_lease(number, not_after),
         }));
     }
 
@@ -289,6 +296,11 @@ impl Dispatcher {
             Some(slot) if !change.restore => {
                 let Changed::Failed(error) = changed else { return };
                 self.desk(number).served = None;
+                if self.sharing.is_some() {
+                    self.hand_back(slot);
+                    self.dirty.insert(number.clone());
+                    return;
+                }
                 self.fail_assignment(slot, FailureReason::Journal, error.detail().to_owned(), now);
             }
             Some(_) | None => self.changed(number, &change, changed, now),
@@ -459,6 +471,10 @@ impl Dispatcher {
             self.timers.remove(&(expires, TimerKey::Expiry(slot)));
         }
         let agent_name = self.agents.name(&record.request.agent).cloned();
+        let later = record.turned().is_some_and(|turned| turned.paged);
+        if self.sharing.is_some() && !later && !record.unjournalled {
+            self.attach(Change::Close(record.request.id.clone()));
+        }
         let report = record.report(agent_name, number);
         self.outbox.push(Effect::Tell(Notice::Completed(Box::new(report))));
     }

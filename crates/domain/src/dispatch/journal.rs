@@ -76,6 +76,15 @@ impl Dispatcher {
         self.outbox.push(Effect::Commit(ticket, Entry { changes }));
     }
 
+    /// Adds a change that nothing waits for to the last entry, where there is one.
+    pub(super) fn attach(&mut self, change: Change) {
+        let last = self.outbox.iter_mut().rev().find_map(Effect::entry_mut);
+        match last {
+            Some(entry) => entry.changes.push(change),
+            None => self.commit(vec![change], Release::Nothing),
+        }
+    }
+
     /// Closes the intent of a request that can no longer take effect.
     pub(super) fn resolve(&mut self, attempt: AttemptId) {
         if let Some(Effect::Commit(_, entry)) = self.outbox.last_mut() {
@@ -96,13 +105,27 @@ impl Dispatcher {
                 let detail = format!("nothing was sent: {error}");
                 let refused = ProviderError::permanent(FailureKind::NotBuilt, detail);
                 self.change_unsent(&number, &attempt, refused, now);
+                if let JournalError::Fenced { .. } = error {
+                    self.lease_lost(&number);
+                }
             }
             (Some(Release::Fact(_)), Ok(())) | (Some(Release::Nothing) | None, _) => {}
         }
     }
 
     fn unjournalled(&mut self, slot: Slot, error: &JournalError, now: Now) {
+        if self.sharing.is_some() {
+            self.audit.forget(slot);
+        }
         let Some(record) = self.calls.get_mut(&slot) else { return };
+        if self.sharing.is_some() {
+            // The store knows better: whoever takes the call goes on from there.
+            self.forget(slot);
+            if let JournalError::Fenced { number } = error {
+                self.lease_lost(number);
+            }
+            return;
+        }
         record.unjournalled = true;
         let sent = match &record.step {
             Step::Answer(_) | Step::Evidence(_) | Step::Proof(_) | Step::Restore => true,

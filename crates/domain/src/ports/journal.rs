@@ -101,11 +101,21 @@ pub struct Entry {
     pub changes: Vec<Change>,
 }
 
+impl Entry {
+    /// The calls that it adds events to.
+    pub fn appends(&self) -> impl Iterator<Item = &CallId> {
+        self.changes
+            .iter()
+            .filter_map(|change| if let Change::Append { call, .. } = change { Some(call) } else { None })
+    }
+}
+
 /// Keeps the journal.
 ///
 /// Contract: an entry is atomic and durable (as far as the adapter promises) when its answer is `Ok`;
 /// entries take effect in the order given; `Conflict` is a normal answer and writes nothing of its entry;
-/// the other entries of the same commit are not touched by it. Look-ups see every entry that was answered.
+/// the other entries of the same commit are not touched by it, but for those that append to the same call: they
+/// continue events that never happened, and are refused too. Look-ups see every entry that was answered.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Writes entries; one answer for each, in their order.
@@ -229,7 +239,19 @@ impl Memory {
 impl Journal for MemoryJournal {
     async fn commit(&self, entries: Vec<Entry>) -> Vec<Result<(), JournalError>> {
         let mut memory = self.lock();
-        entries.into_iter().map(|entry| memory.write(entry)).collect()
+        let mut refused: BTreeMap<CallId, JournalError> = BTreeMap::new();
+        let mut write = |entry: Entry| {
+            if let Some(error) = entry.appends().find_map(|call| refused.get(call)) {
+                return Err(error.clone());
+            }
+            let appends: Vec<CallId> = entry.appends().cloned().collect();
+            let answer = memory.write(entry);
+            if let Err(error) = &answer {
+                refused.extend(appends.into_iter().map(|call| (call, error.clone())));
+            }
+            answer
+        };
+        entries.into_iter().map(&mut write).collect()
     }
 
     async fn events(&self, call: &CallId, after: u64) -> Result<Vec<Recorded>, JournalError> {

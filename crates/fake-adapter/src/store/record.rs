@@ -2,12 +2,30 @@
 
 use std::collections::BTreeMap;
 
+use partyline_domain::flow::{CallEvent, CallState};
 use partyline_domain::ports::{Change, Entry, Intent, IntentKind, Recorded};
 use partyline_domain::{AgentId, CallId, Instant, JournalError, PhoneNumberId, RunId};
 
 use super::state::{CallRow, Holder, InboundRow, IntentRow, StoreState};
 
 impl StoreState {
+    /// Writes entries in their order. Where one is refused, so are those after it that append to the same calls.
+    pub fn commit_all(&mut self, owner: &RunId, entries: &[Entry], now: Instant) -> Vec<Result<(), JournalError>> {
+        let mut refused: BTreeMap<&CallId, JournalError> = BTreeMap::new();
+        let mut answers = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let answer = match entry.appends().find_map(|call| refused.get(call)) {
+                Some(error) => Err(error.clone()),
+                None => self.commit(owner, entry.clone(), now),
+            };
+            if let Err(error) = &answer {
+                refused.extend(entry.appends().map(|call| (call, error.clone())));
+            }
+            answers.push(answer);
+        }
+        answers
+    }
+
     /// Writes one entry or nothing of it; see [`partyline_domain::ports::Journal::commit`] and the contract of
     /// [`partyline_domain::ports::Store`].
     ///
@@ -19,6 +37,7 @@ impl StoreState {
             return Ok(());
         }
         let versions = self.check_versions(&entry.changes)?;
+        self.check_claims(owner, &entry.changes)?;
         for change in &entry.changes {
             if let Change::Intend(intent) = change {
                 let is_new = |call: &CallId| versions.contains_key(call) && !self.calls.contains_key(call);
@@ -67,6 +86,19 @@ impl StoreState {
             }
         }
         Ok(versions)
+    }
+
+    /// Checks that no other process has the calls, and that one that is closed gets nothing but late evidence.
+    fn check_claims(&self, owner: &RunId, changes: &[Change]) -> Result<(), JournalError> {
+        for change in changes {
+            let Change::Append { call, expected, events } = change else { continue };
+            let Some(row) = self.calls.get(call) else { continue };
+            let others = row.owner().is_some_and(|other| other != owner);
+            if others || (row.closed && !continues(row, events)) {
+                return Err(JournalError::Conflict { call: call.clone(), expected: *expected, actual: row.version() });
+            }
+        }
+        Ok(())
     }
 
     /// A lease that has run out and that nobody else has taken still counts: its epoch has not changed.
@@ -155,4 +187,11 @@ impl StoreState {
     pub fn remembered(&self, number: &PhoneNumberId) -> Option<Option<AgentId>> {
         self.inbound.get(number).map(|row| row.inbound.clone())
     }
+}
+
+/// Whether events are late evidence that the flow allows after a closed call's history.
+fn continues(row: &CallRow, events: &[Recorded]) -> bool {
+    let late = |event: &CallEvent| matches!(event, CallEvent::CallInitiated { .. } | CallEvent::ProofRead { .. });
+    let all = row.history.iter().chain(events).map(|recorded| &recorded.event);
+    events.iter().all(|recorded| late(&recorded.event)) && CallState::fold(all).is_ok()
 }
