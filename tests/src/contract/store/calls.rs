@@ -131,6 +131,10 @@ pub async fn a_closed_call_is_over(harness: &impl StoreHarness) {
     }
     ada.write(vec![Change::Close(call("a"))]).await;
     assert_eq!(ada.history("a").await.len(), 3);
+    ada.submit(vec![new_call("b", &["n"])]).await;
+    ada.write(vec![Change::Close(call("b"))]).await;
+    assert_conflict(ada.commit(vec![append("b", 1, vec![verified()])]).await, "b");
+    assert_eq!(bob.claim_all(LONG).await.calls, [], "closed is closed, whatever its history says");
 }
 
 /// Late evidence of a closed call is written down, whoever brings it, where the call's history allows it.
