@@ -4,7 +4,7 @@ use crate::dispatch::effect::{Effect, Slot, Ticket};
 use crate::dispatch::{Dispatcher, Step};
 use crate::error::{FailureKind, JournalError, ProviderError};
 use crate::flow::{CallEvent, CallState, WithdrawReason};
-use crate::ids::{AttemptId, PhoneNumberId};
+use crate::ids::{AttemptId, CallId, PhoneNumberId};
 use crate::ports::{Change, Entry, Intent, Recorded};
 use crate::time::Now;
 
@@ -76,12 +76,12 @@ impl Dispatcher {
         self.outbox.push(Effect::Commit(ticket, Entry { changes }));
     }
 
-    /// Adds a change that nothing waits for to the last entry, where there is one.
-    pub(super) fn attach(&mut self, change: Change) {
+    /// Notes that nothing is left to be done for a call: in its last entry, where that has just been decided.
+    pub(super) fn close_call(&mut self, call: CallId) {
         let last = self.outbox.iter_mut().rev().find_map(Effect::entry_mut);
-        match last {
-            Some(entry) => entry.changes.push(change),
-            None => self.commit(vec![change], Release::Nothing),
+        match last.filter(|entry| entry.calls().any(|other| *other == call)) {
+            Some(entry) => entry.changes.push(Change::Close(call)),
+            None => self.commit(vec![Change::Close(call)], Release::Nothing),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::dispatch::effect::{Effect, Slot, Ticket};
 use crate::dispatch::record::{Record, Step};
 use crate::dispatch::{Desk, Dispatcher, TimerKey};
-use crate::ids::{CallId, PhoneNumberId};
+use crate::ids::{AttemptId, CallId, PhoneNumberId};
 use crate::notice::Notice;
 use crate::policy::SharingPolicy;
 use crate::ports::{Claim, Claimed, Release, Renewed, StoreUnavailable, Taken};
@@ -59,6 +59,8 @@ pub(super) struct Sharing {
     look_again: Option<Instant>,
     renewing: Option<Instant>,
     renew_at: Option<Instant>,
+    /// Requests whose intents the store has not answered, with the epochs that they were decided under.
+    intended: BTreeMap<AttemptId, u64>,
     /// Numbers that were let go, with their epochs.
     numbers: BTreeMap<PhoneNumberId, u64>,
     /// Calls that were let go.
@@ -85,6 +87,7 @@ impl Sharing {
             look_again: None,
             renewing: None,
             renew_at: None,
+            intended: BTreeMap::new(),
             numbers: BTreeMap::new(),
             calls: BTreeSet::new(),
             after: Ticket(0),
@@ -120,8 +123,32 @@ impl Dispatcher {
     }
 
     /// The epoch under which requests are sent on the number; 0 where it is not shared.
-    pub(super) fn epoch(&self, number: &PhoneNumberId) -> u64 {
+    fn epoch(&self, number: &PhoneNumberId) -> u64 {
         self.desks.get(number).and_then(|desk| desk.held).map_or(0, |held| held.epoch)
+    }
+
+    /// The epoch under which a request is going to be sent.
+    pub(super) fn epoch_for(&mut self, number: &PhoneNumberId, attempt: &AttemptId) -> u64 {
+        let epoch = self.epoch(number);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.intended.insert(attempt.clone(), epoch);
+        }
+        epoch
+    }
+
+    /// Whether the number's lease is still the one under which the request was decided. Asked once, when it is sent.
+    pub(super) fn is_of_this_lease(&mut self, number: &PhoneNumberId, attempt: &AttemptId) -> bool {
+        let epoch = self.epoch(number);
+        let Some(sharing) = &mut self.sharing else { return true };
+        sharing.intended.remove(attempt) == Some(epoch)
+    }
+
+    /// Hands a call back that this process cannot place for now, and leaves others the time to take it.
+    pub(super) fn send_elsewhere(&mut self, slot: Slot, now: Now) {
+        self.hand_back(slot);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.not_before = sharing.not_before.max(now.monotonic.after(sharing.policy.look_again_after));
+        }
     }
 
     /// The earlier of `at` and the end of the number's lease.
@@ -440,6 +467,11 @@ impl Dispatcher {
     pub(super) fn plan_sharing(&mut self, now: Now) {
         if self.sharing.is_none() {
             return;
+        }
+        if let Some(sharing) = &mut self.sharing
+            && self.commits.is_empty()
+        {
+            sharing.intended.clear();
         }
         self.hand_back_what_waits();
         self.let_idle_numbers_go(now);

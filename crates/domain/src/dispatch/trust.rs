@@ -82,7 +82,7 @@ impl Dispatcher {
             if let Some((reason, detail)) = self.stranded(&choice, now) {
                 self.fail_assignment(slot, reason, detail, now);
             } else if self.is_better_elsewhere(&choice, now) {
-                self.hand_back(slot);
+                self.send_elsewhere(slot, now);
             }
         }
         self.restless = true;

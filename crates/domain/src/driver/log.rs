@@ -129,7 +129,7 @@ impl Log {
                 Some(Item::Entry(ticket, entry)) => {
                     self.announce(&entry);
                     self.told_after.push_back(Item::Written(ticket));
-                    let calls = entry.appends().cloned().collect();
+                    let calls = entry.calls().cloned().collect();
                     self.tickets.push_back(Writing { ticket, calls, refused: None });
                     entries.push(entry);
                 }
@@ -154,7 +154,7 @@ impl Log {
     fn refuse_what_follows(&mut self, calls: &[CallId], error: &JournalError) {
         for item in &mut self.waiting {
             if let Item::Entry(ticket, entry) = item
-                && entry.appends().any(|call| calls.contains(call))
+                && entry.calls().any(|call| calls.contains(call))
             {
                 *item = Item::Refused(*ticket, error.clone());
             }

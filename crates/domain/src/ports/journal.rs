@@ -87,9 +87,10 @@ pub enum Change {
         /// Who answered it.
         inbound: Option<AgentId>,
     },
-    /// Forgets who answered a number: it has been given back, or somebody else has changed it.
+    /// Forgets who answered a number: it has been given back, or somebody else has changed it. Nothing happens where
+    /// another process holds the number, which has its own to remember; so with [`Change::Remember`].
     Forget(PhoneNumberId),
-    /// Notes that no process has anything left to do for a call.
+    /// Notes that no process has anything left to do for a call. Nothing happens where another process has it.
     Close(CallId),
 }
 
@@ -102,11 +103,12 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The calls that it adds events to.
-    pub fn appends(&self) -> impl Iterator<Item = &CallId> {
-        self.changes
-            .iter()
-            .filter_map(|change| if let Change::Append { call, .. } = change { Some(call) } else { None })
+    /// The calls that it adds events to, or closes.
+    pub fn calls(&self) -> impl Iterator<Item = &CallId> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Append { call, .. } | Change::Close(call) => Some(call),
+            Change::Intend(_) | Change::Resolve(_) | Change::Remember { .. } | Change::Forget(_) => None,
+        })
     }
 }
 
@@ -114,8 +116,8 @@ impl Entry {
 ///
 /// Contract: an entry is atomic and durable (as far as the adapter promises) when its answer is `Ok`;
 /// entries take effect in the order given; `Conflict` is a normal answer and writes nothing of its entry;
-/// the other entries of the same commit are not touched by it, but for those that append to the same call: they
-/// continue events that never happened, and are refused too. Look-ups see every entry that was answered.
+/// the other entries of the same commit are not touched by it, but for those that append to the same call or close it:
+/// they continue events that never happened, and are refused too. Look-ups see every entry that was answered.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Writes entries; one answer for each, in their order.
@@ -241,10 +243,10 @@ impl Journal for MemoryJournal {
         let mut memory = self.lock();
         let mut refused: BTreeMap<CallId, JournalError> = BTreeMap::new();
         let mut write = |entry: Entry| {
-            if let Some(error) = entry.appends().find_map(|call| refused.get(call)) {
+            if let Some(error) = entry.calls().find_map(|call| refused.get(call)) {
                 return Err(error.clone());
             }
-            let appends: Vec<CallId> = entry.appends().cloned().collect();
+            let appends: Vec<CallId> = entry.calls().cloned().collect();
             let answer = memory.write(entry);
             if let Err(error) = &answer {
                 refused.extend(appends.into_iter().map(|call| (call, error.clone())));

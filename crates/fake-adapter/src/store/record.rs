@@ -14,12 +14,12 @@ impl StoreState {
         let mut refused: BTreeMap<&CallId, JournalError> = BTreeMap::new();
         let mut answers = Vec::with_capacity(entries.len());
         for entry in entries {
-            let answer = match entry.appends().find_map(|call| refused.get(call)) {
+            let answer = match entry.calls().find_map(|call| refused.get(call)) {
                 Some(error) => Err(error.clone()),
                 None => self.commit(owner, entry.clone(), now),
             };
             if let Err(error) = &answer {
-                refused.extend(entry.appends().map(|call| (call, error.clone())));
+                refused.extend(entry.calls().map(|call| (call, error.clone())));
             }
             answers.push(answer);
         }
@@ -122,6 +122,10 @@ impl StoreState {
         passes.then_some(()).ok_or_else(|| JournalError::Fenced { number: intent.number.clone() })
     }
 
+    fn is_held_by_another(&self, owner: &RunId, number: &PhoneNumberId, now: Instant) -> bool {
+        self.holder_of(number, now).is_some_and(|lease| lease.owner != *owner)
+    }
+
     /// `counted` is how much had been counted before this entry: all its intents come after what it remembers.
     fn apply(&mut self, owner: &RunId, change: Change, counted: u64, now: Instant) {
         match change {
@@ -132,6 +136,8 @@ impl StoreState {
                     row.resolved = true;
                 }
             }
+            Change::Remember { number, .. } | Change::Forget(number)
+                if self.is_held_by_another(owner, &number, now) => {}
             Change::Remember { number, inbound } => {
                 self.inbound.entry(number).or_insert(InboundRow { inbound, since: counted });
             }
@@ -139,7 +145,8 @@ impl StoreState {
                 self.inbound.remove(&number);
             }
             Change::Close(call) => {
-                if let Some(row) = self.calls.get_mut(&call) {
+                let ours = |row: &&mut CallRow| row.owner().is_none_or(|other| other == owner);
+                if let Some(row) = self.calls.get_mut(&call).filter(ours) {
                     row.close();
                 }
             }

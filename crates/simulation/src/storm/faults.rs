@@ -246,8 +246,16 @@ impl RequestFaults {
             ],
             FaultId::F14 => vec![Fault::PageMissing, Fault::PageShuffled, Fault::Untagged],
             FaultId::F17 => vec![Fault::Slow(Duration::from_secs(4))],
-            FaultId::F8 | FaultId::F9 | FaultId::F10 | FaultId::F13 | FaultId::F15 => Vec::new(),
-            FaultId::F11 | FaultId::F12 | FaultId::F16 | FaultId::F18 | FaultId::F19 => Vec::new(),
+            FaultId::F8
+            | FaultId::F9
+            | FaultId::F10
+            | FaultId::F11
+            | FaultId::F12
+            | FaultId::F13
+            | FaultId::F15
+            | FaultId::F16
+            | FaultId::F18
+            | FaultId::F19 => Vec::new(),
         }
     }
 

@@ -198,7 +198,7 @@ impl House {
         let drift = if skewed { dice.between(Stream::Process, key + 9, 0, 100).cast_signed() - 50 } else { 0 };
         let errors = [0, -7_200, 3, 90, 86_400];
         let wall_error = |count| if skewed { dice.pick(Stream::Process, key + count, &errors) } else { 0 };
-        let own = ProcessClock::new(self.truth.clone(), UPTIME * (process as u32 + 1), drift, wall_error(10));
+        let own = ProcessClock::new(self.truth.clone(), UPTIME, drift, wall_error(10));
         let member = self.store.member(owner.clone());
         self.trouble_with(&member, key);
         let provider = ProcessProvider {
@@ -245,7 +245,7 @@ impl House {
     /// Hands in the calls of a process, as far as no one did before it; ends when all is over, or when the process is to
     /// leave. The handle is given up then.
     async fn people(&self, process: usize, handle: Handle, member: Arc<Member>, leaves_at: Option<Instant>) {
-        for call in (0..self.options.calls as u64).filter(|call| *call as usize % self.processes == process) {
+        for call in (0..self.options.calls).filter(|call| call % self.processes == process).map(|call| call as u64) {
             if self.accepted().contains(&call::call_id(call)) {
                 continue;
             }
@@ -346,10 +346,12 @@ struct Teller {
 
 impl Observer for Teller {
     fn notice(&self, notice: &Notice) {
-        let text = match notice {
-            Notice::Recorded { call, recorded } => format!("{call} {} {}", recorded.version, recorded.event.name()),
-            Notice::Completed(report) => format!("completed {} {}", report.request.id, report.state.name()),
-            other => format!("{other:?}"),
+        let text = if let Notice::Recorded { call, recorded } = notice {
+            format!("{call} {} {}", recorded.version, recorded.event.name())
+        } else if let Notice::Completed(report) = notice {
+            format!("completed {} {}", report.request.id, report.state.name())
+        } else {
+            format!("{notice:?}")
         };
         self.watch.note(&format!("{} {text}", self.owner));
     }

@@ -1,6 +1,6 @@
 //! The provider as one process sees it: its times are translated, and each write is judged at the moment it leaves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -115,12 +115,12 @@ impl Watch {
 
     /// I2 and I3: nothing for another agent is unresolved on the number, over all processes.
     fn excluded(&self, number: &PhoneNumberId, agent: Option<&AgentId>, now: Instant) -> Option<Violation> {
-        let open: BTreeMap<AttemptId, ()> =
-            self.store.with(|state| state.open_intents().into_iter().map(|intent| (intent.attempt, ())).collect());
+        let open: BTreeSet<AttemptId> =
+            self.store.with(|state| state.open_intents().into_iter().map(|intent| intent.attempt).collect());
         let seen = self.lock();
         let others = seen.sent.iter().filter(|sent| sent.number == *number && sent.agent.as_ref() != agent);
         let unresolved =
-            |sent: &&Sent| !sent.resolved && open.contains_key(&sent.attempt) && now < sent.at.after(self.lateness);
+            |sent: &&Sent| !sent.resolved && open.contains(&sent.attempt) && now < sent.at.after(self.lateness);
         let other = others.into_iter().find(unresolved)?;
         let sentence = format!(
             "a request for {agent:?} was sent on {number} at {now}, and {} for {:?} of {} is unresolved",
