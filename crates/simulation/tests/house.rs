@@ -69,5 +69,5 @@ fn without_the_pin_rule_agents_mix() {
 
 #[test]
 fn a_dial_in_doubt_that_is_sent_again_rings_twice() {
-    trips(Mutation::RedialInDoubt, "F2,F8", &["I5"]);
+    trips(Mutation::RedialInDoubt, "F2,F8", &["I5", "I8"]);
 }
