@@ -7,5 +7,6 @@ mod provider_fake;
 mod provider_http;
 mod real_time;
 mod store_fake;
+mod store_sqlite;
 mod virtual_time;
 mod world;
