@@ -22,7 +22,9 @@ CREATE TABLE partyline.choices (
     id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     account BIGINT NOT NULL REFERENCES partyline.accounts (id),
     numbers TEXT COLLATE "C" NOT NULL,
-    UNIQUE (account, numbers)
+    -- Of the text: an index takes no long ones.
+    digest TEXT COLLATE "C" NOT NULL,
+    UNIQUE (account, digest)
 );
 CREATE TABLE partyline.choice_numbers (
     choice BIGINT NOT NULL REFERENCES partyline.choices (id),
