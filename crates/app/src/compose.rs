@@ -23,6 +23,13 @@ use crate::settings::{CallChoices, Limits, NumberSettings, Settings};
 use crate::system::{SystemClock, TokioTimer, UuidIds};
 
 pub(crate) use rehearsal::{Rehearsal, Rehearsed};
+/// What people ask of a store.
+pub(crate) mod archive {
+    pub(crate) use partyline_store_adapter::{
+        Archive, Batch, BatchCursor, BatchState, CallRow, Holder, NewBatch, NumberRow, StateWord,
+    };
+}
+
 pub(crate) use store::{OpenStore, Trouble, Trying};
 
 /// The key of the sandbox, which is no secret.

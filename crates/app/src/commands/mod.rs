@@ -11,6 +11,7 @@ mod neighbours;
 pub(crate) mod numbers;
 pub(crate) mod simulate;
 mod story;
+mod waiting;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};

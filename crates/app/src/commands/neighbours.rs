@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use partyline_domain::ports::{Release, Store};
-use partyline_domain::{CallId, Notice, PhoneNumberId};
+use partyline_domain::{CallId, Notice, PhoneNumberId, RunId};
 
 use super::story::call_of;
+use crate::compose::archive::{Holder, NumberRow};
 
 /// How long a process that leaves in a hurry tries to give its numbers back. Else their leases run out.
 const HURRY: Duration = Duration::from_millis(500);
@@ -70,6 +71,21 @@ pub(crate) async fn give_back(store: &dyn Store, belongings: Release) {
     }
     // Where the store does not answer in time, the leases run out by themselves.
     let _ = tokio::time::timeout(HURRY, store.release(belongings)).await;
+}
+
+/// Says who has one of these numbers, where that is another process and none of them is this one's.
+pub(crate) fn holder(rows: &[NumberRow], numbers: &BTreeSet<PhoneNumberId>, own: &RunId) -> Option<String> {
+    let held = rows.iter().filter(|row| numbers.contains(&row.number));
+    let holders: Vec<&Holder> = held.filter_map(|row| row.holder.as_ref()).collect();
+    if holders.iter().any(|holder| holder.owner == *own) {
+        return None;
+    }
+    let holder = holders.into_iter().find(|holder| !holder.expires_in.is_zero())?;
+    let who = holder
+        .process
+        .as_ref()
+        .map(|process| format!(" (`partyline {}` on {}, process {})", process.command, process.host, process.pid));
+    Some(format!("another process has the number{}", who.unwrap_or_default()))
 }
 
 #[cfg(test)]

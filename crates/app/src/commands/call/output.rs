@@ -126,6 +126,24 @@ impl CallOutput {
         Self { state: "failed", reason: Some(reason), dialed, error: Some(error), ..Self::default() }
     }
 
+    /// A call that has not ended.
+    pub(in crate::commands) fn left(
+        call: &CallId,
+        state: &'static str,
+        dialed: Dialed,
+        agent: &AgentId,
+        to: PhoneNumber,
+    ) -> Self {
+        Self {
+            call_id: Some(call.to_string()),
+            state,
+            dialed: dialed.as_str(),
+            agent: AgentOutput { agent_id: Some(agent.to_string()), name: None },
+            to: Some(to.e164().to_owned()),
+            ..Self::default()
+        }
+    }
+
     /// A call that failed before the core was asked.
     pub(super) fn of_error(
         call: Option<&CallId>,

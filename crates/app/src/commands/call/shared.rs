@@ -2,7 +2,6 @@
 //! to its end, whoever drives it.
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,14 +11,15 @@ use partyline_domain::{
     AfterCall, CallId, CallReport, Driver, Handle, IdempotencyKey, Known, LinePolicy, Notice, Observer, PhoneNumberId,
     Ports, RestoreOutcome,
 };
-use partyline_store_adapter::NumberRow;
 use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::steps::{Progress, Steps};
 use super::{NOT_DIALLED, interruption};
-use crate::commands::neighbours::{Neighbours, give_back};
+use crate::commands::neighbours::{Neighbours, give_back, holder};
 use crate::commands::story::{Story, call_of};
+use crate::commands::waiting::{Work, done};
+use crate::compose::archive::NumberRow;
 use crate::compose::{OpenStore, Trouble, Trying};
 use crate::errors::AppError;
 use crate::events::CallLog;
@@ -38,16 +38,6 @@ const CLAIMED_WITH: Duration = Duration::from_millis(5);
 const A_MOMENT: Duration = Duration::from_millis(1500);
 /// How long it is waited before the store is asked again.
 const AGAIN: Duration = Duration::from_millis(300);
-
-type Work<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
-
-/// Waits for work, where there is some; it is gone then.
-async fn done<T>(work: &mut Work<T>) -> T {
-    let Some(waiting) = work else { return std::future::pending().await };
-    let answer = waiting.await;
-    *work = None;
-    answer
-}
 
 /// Hears the dispatcher: what concerns the call goes to the log and to people.
 struct Watcher {
@@ -400,20 +390,11 @@ impl<'a> Session<'a> {
     /// Tells who has the call's number, where that is somebody else.
     fn holder(&mut self, rows: Option<Vec<NumberRow>>) {
         self.told_of_holder = true;
-        let own = self.open.store.owner();
-        let rows = rows.unwrap_or_default();
-        let held = rows.iter().filter(|row| self.watcher.numbers.contains(&row.number));
-        let holders: Vec<_> = held.filter_map(|row| row.holder.as_ref()).collect();
-        // Where one of its numbers is this process's, the call is on its way to here.
-        if holders.iter().any(|holder| holder.owner == *own) || self.is_here() {
-            return;
+        if !self.is_here()
+            && let Some(note) = holder(&rows.unwrap_or_default(), &self.watcher.numbers, self.open.store.owner())
+        {
+            self.printer.note(&format!("{note}: it places the call"));
         }
-        let Some(holder) = holders.into_iter().find(|holder| !holder.expires_in.is_zero()) else { return };
-        let who = match &holder.process {
-            Some(process) => format!(" (`partyline {}` on {}, process {})", process.command, process.host, process.pid),
-            None => String::new(),
-        };
-        self.printer.note(&format!("another process has the number{who}: it places the call"));
     }
 
     /// A first signal takes the call back, a second one gives up.
