@@ -5,13 +5,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use partyline_domain::SharingPolicy;
-use partyline_domain::ports::{Permits, Store};
-use partyline_store_adapter::{Archive, ProcessInfo};
+use partyline_domain::ports::{Ids as _, Paced, Permits, Store};
+use partyline_elevenlabs_adapter::BaseUrl;
+use partyline_store_adapter::{Account, Archive, Fingerprint, OpenError, ProcessInfo, StoreOptions, StoreTrouble};
+use secrecy::ExposeSecret as _;
 
 use crate::errors::AppError;
 use crate::printer::Printer;
 use crate::settings::{Limits, Place, Settings};
-use crate::system::SystemClock;
+use crate::system::{SystemClock, TokioTimer, UuidIds};
 
 /// Tells people when the store does not answer, and when it does again.
 pub(crate) struct Trouble {
@@ -142,14 +144,76 @@ fn process(command: &str) -> ProcessInfo {
     ProcessInfo { host, pid: std::process::id(), command: command.to_owned() }
 }
 
-#[expect(clippy::unused_async, reason = "until the adapter is there")]
 async fn connect(
     place: &Place,
     settings: &Settings,
-    _clock: SystemClock,
+    clock: SystemClock,
     command: &str,
-    _printer: &Printer,
+    printer: &Printer,
 ) -> Result<OpenStore, AppError> {
-    let _ = (settings.key()?, process(command), settings.store.sharing());
-    Err(AppError::unexpected(format!("the store at {} cannot be opened yet", place.told())))
+    let told = place.told();
+    let trouble = Arc::new(Trouble::new(printer.clone(), told.clone()));
+    let teller = Arc::clone(&trouble);
+    let options = StoreOptions {
+        process: process(command),
+        trouble: Arc::new(move |news| match news {
+            StoreTrouble::Began { what } => teller.began(Trying::Writing, &what),
+            StoreTrouble::Ended { .. } => teller.ended(Trying::Writing),
+        }),
+        ..StoreOptions::new(UuidIds::new(clock)?.run_id(), fingerprint(settings)?)
+    };
+    let store = at(place)?.open(options).await.map_err(|why| not_opened(&why, place))?;
+    let closing = store.clone();
+    Ok(OpenStore {
+        store: Arc::new(store.clone()),
+        archive: Arc::new(store),
+        sharing: settings.store.sharing(),
+        place: told,
+        trouble,
+        permits: Box::new(move |limits| {
+            let timer = TokioTimer::new(clock);
+            let (dials, requests) = (limits.dials_per_second, limits.requests_per_second);
+            Arc::new(Paced::new(Arc::new(clock), Arc::new(timer), dials, requests))
+        }),
+        close: Box::new(move || Box::pin(closing.close())),
+    })
+}
+
+/// The same place for the adapter.
+fn at(place: &Place) -> Result<partyline_store_adapter::Place, AppError> {
+    let text = match place {
+        Place::Memory => return Err(AppError::unexpected("there is no store to be opened")),
+        Place::File(path) => return Ok(path.as_path().into()),
+        Place::Server(address) => address.expose_secret(),
+    };
+    partyline_store_adapter::Place::parse(text)
+        .map_err(|why| AppError::usage("store_unavailable", why.to_string()).effect("nothing was sent"))
+}
+
+/// What an account is known by in a store. The key itself does not get there.
+fn fingerprint(settings: &Settings) -> Result<Fingerprint, AppError> {
+    let key = settings.key()?;
+    let base_url = BaseUrl::parse(&settings.base_url)
+        .map_err(|why| AppError::usage("bad_base_url", why.to_string()).effect("nothing was sent"))?
+        .to_string();
+    Ok(Arc::new(move |salt| Account::of(salt, &base_url, key.expose_secret().as_bytes())))
+}
+
+/// What to do where a store cannot be opened.
+fn not_opened(why: &OpenError, place: &Place) -> AppError {
+    let error = AppError::usage("store_unavailable", why.to_string()).effect("nothing was sent");
+    let without = "or do without for now with `--store memory`: then no other process must use the numbers";
+    match (why, place) {
+        (OpenError::Newer { .. }, _) => {
+            AppError { reason: "store_newer", ..error }.hint(format!("use the newer partyline, {without}"))
+        }
+        (OpenError::Foreign { .. }, _) => AppError { reason: "store_foreign", ..error }
+            .hint(format!("name another place with `--store <PLACE>`, {without}")),
+        (OpenError::Unavailable { .. } | _, Place::Server(_)) => {
+            error.hint(format!("check address, user and password in `--store` or `PARTYLINE_STORE`, {without}"))
+        }
+        (OpenError::Unavailable { .. } | _, Place::File(_) | Place::Memory) => error.hint(format!(
+            "see that the file and its folder can be written, name another place with `--store <PATH>`, {without}"
+        )),
+    }
 }

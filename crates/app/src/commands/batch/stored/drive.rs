@@ -455,7 +455,10 @@ impl Stored<'_> {
             let rows = self.open.archive.batch_calls(&self.batch, after, PAGE).await?;
             let Some(last) = rows.last().and_then(|row| row.batch.as_ref()) else { return Ok(()) };
             after = last.line;
-            for row in rows.iter().filter(|row| !desk.has_ended(&row.id)) {
+            for row in &rows {
+                if desk.has_ended(&row.id) {
+                    continue;
+                }
                 match self.end_of(row).await? {
                     Some(report) => desk.take(Told::Ended(Box::new(report))),
                     None => desk.left(&left_row(row)),
