@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use partyline_domain::ports::{Release, Store};
-use partyline_domain::{CallId, Notice, PhoneNumberId, RunId};
+use partyline_domain::{CallId, Known, Notice, PhoneNumberId, RunId};
 
 use super::story::call_of;
 use crate::compose::archive::{Holder, NumberRow};
@@ -71,6 +71,12 @@ pub(crate) async fn give_back(store: &dyn Store, belongings: Release) {
     }
     // Where the store does not answer in time, the leases run out by themselves.
     let _ = tokio::time::timeout(HURRY, store.release(belongings)).await;
+}
+
+/// What was read before the numbers were this process's, as far as it helps: others may have changed them since, so they
+/// are read again, and which of several has the agent is only then known.
+pub(crate) fn known_before(known: Known) -> Known {
+    if known.numbers.len() > 1 { Known { numbers: Vec::new(), ..known } } else { known }
 }
 
 /// Says who has one of these numbers, where that is another process and none of them is this one's.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use partyline_domain::flow::CallEvent;
-use partyline_domain::ports::{Accepted, Clock as _, Followed, NewCall, Recorded, Release, StoreUnavailable};
+use partyline_domain::ports::{Accepted, Clock as _, Followed, NewCall, Number, Recorded, Release, StoreUnavailable};
 use partyline_domain::{
     AfterCall, CallId, CallReport, Driver, Handle, IdempotencyKey, Known, LinePolicy, Notice, Observer, PhoneNumberId,
     Ports, RestoreOutcome,
@@ -16,7 +16,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::steps::{Progress, Steps};
 use super::{NOT_DIALLED, interruption};
-use crate::commands::neighbours::{Neighbours, give_back, holder};
+use crate::commands::neighbours::{Neighbours, give_back, holder, known_before};
 use crate::commands::story::{Story, call_of};
 use crate::commands::waiting::{Work, done};
 use crate::compose::archive::NumberRow;
@@ -115,6 +115,8 @@ pub(super) struct Session<'a> {
     printer: &'a Printer,
     clock: SystemClock,
     watcher: Arc<Watcher>,
+    /// Numbers as they were read before.
+    seen: Vec<Number>,
     handle: Option<Handle>,
     running: Work<()>,
     submitting: Work<Result<Accepted, StoreUnavailable>>,
@@ -160,7 +162,8 @@ impl<'a> Session<'a> {
         });
         let observer: Arc<dyn Observer> = Arc::clone(&watcher) as Arc<dyn Observer>;
         let (driver, handle) = Driver::shared(ports, Arc::clone(&open.store), policy, open.sharing, observer);
-        handle.know(known);
+        let seen = known.numbers.clone();
+        handle.know(known_before(known));
         handle.serve(Some(numbers));
         handle.nudge();
         let mut session = Self {
@@ -168,6 +171,7 @@ impl<'a> Session<'a> {
             printer,
             clock,
             watcher,
+            seen,
             handle: Some(handle),
             running: Some(Box::pin(driver.run())),
             submitting: None,
@@ -267,7 +271,11 @@ impl<'a> Session<'a> {
         if !self.accepted {
             return None;
         }
-        let report = self.watcher.state().story.report()?.clone();
+        let mut report = self.watcher.state().story.report()?.clone();
+        // Of a number that another process has used it is not known what it looks like, unless it was read here.
+        if let (None, Some(from)) = (&report.number, &report.from) {
+            report.number = self.seen.iter().find(|number| number.id == *from).cloned();
+        }
         Some(Over { report, replayed: self.replayed, interrupted: self.interrupted > 0 })
     }
 

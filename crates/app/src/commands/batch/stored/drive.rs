@@ -16,7 +16,7 @@ use crate::commands::batch::drive::{Interrupted, Run, Told, finish, patience, ta
 use crate::commands::batch::output::Left;
 use crate::commands::batch::progress::Progress;
 use crate::commands::batch::tally::{Place, Tally};
-use crate::commands::neighbours::{Neighbours, give_back, holder};
+use crate::commands::neighbours::{Neighbours, give_back, holder, known_before};
 use crate::commands::story::{Story, call_of, report_of};
 use crate::commands::waiting::{Work, done};
 use crate::compose::archive::{BatchCursor, BatchState, CallRow, NumberRow, StateWord};
@@ -161,7 +161,7 @@ pub(in crate::commands::batch) async fn serve(
     let observer: Arc<dyn Observer> = Arc::clone(&watcher) as Arc<dyn Observer>;
     let store = Arc::clone(&stored.open.store);
     let (driver, handle) = Driver::shared(run.ports, store, run.policy, stored.open.sharing, observer);
-    handle.know(run.known);
+    handle.know(known_before(run.known));
     handle.serve(Some(stored.numbers.clone()));
     handle.nudge();
     let mut session = Session {
