@@ -26,7 +26,7 @@ pub(crate) use rehearsal::{Rehearsal, Rehearsed};
 /// What people ask of a store.
 pub(crate) mod archive {
     pub(crate) use partyline_store_adapter::{
-        Batch, BatchCursor, BatchState, CallRow, Holder, NewBatch, NumberRow, StateWord,
+        Batch, BatchCursor, BatchState, CallFilter, CallRow, Holder, NewBatch, NumberRow, StateWord,
     };
 }
 

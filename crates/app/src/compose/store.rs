@@ -125,7 +125,10 @@ impl OpenStore {
 
     /// Puts the connections down.
     pub(crate) async fn close(self) {
-        (self.close)().await;
+        let Self { store, archive, permits, close, sharing: _, place: _, trouble: _ } = self;
+        // Whoever closes waits for the last write only where nobody else has the store in hand.
+        drop((store, archive, permits));
+        close().await;
     }
 
     /// Grants permits within these limits, over all processes.

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::resume::batch_id;
 use crate::compose::OpenStore;
-use crate::compose::archive::{Batch, BatchState, StateWord};
+use crate::compose::archive::{Batch, BatchState, CallFilter, StateWord};
 use crate::errors::AppError;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -27,7 +27,8 @@ struct StatusOutput<'a> {
     rows: u64,
     handed_in: u64,
     waiting: u64,
-    running: u64,
+    /// In doubt included.
+    dialling: u64,
     initiated: u64,
     failed: u64,
     unknown: u64,
@@ -85,6 +86,17 @@ pub(super) async fn find(open: &OpenStore, id: Option<&str>, unfinished: bool) -
     })
 }
 
+/// How many calls of a batch may be on their way.
+async fn dialled(open: &OpenStore, batch: &Batch) -> Result<u64, AppError> {
+    let filter = CallFilter {
+        states: [StateWord::Dialling, StateWord::InDoubt].into(),
+        batch: Some(batch.batch.id.clone()),
+        ..CallFilter::default()
+    };
+    let calls = open.archive.calls(&filter).await.map_err(|why| unavailable(&why))?;
+    Ok(u64::try_from(calls.len()).unwrap_or(u64::MAX))
+}
+
 /// Says how far a batch is.
 ///
 /// # Errors
@@ -97,8 +109,14 @@ pub(super) async fn run(
 ) -> Result<Exit, AppError> {
     let open = OpenStore::open_needed(settings, clock, "batch status", printer).await?;
     let mut signals = Signals::listen()?;
-    let batch = signals.unless_interrupted("nothing was changed", find(&open, id, false)).await?;
+    let work = async {
+        let batch = find(&open, id, false).await?;
+        let dialled = dialled(&open, &batch).await?;
+        Ok((batch, dialled))
+    };
+    let (batch, dialled) = signals.unless_interrupted("nothing was changed", work).await?;
     let counts = batch.counts;
+    let waiting = (counts.waiting + counts.running).saturating_sub(dialled);
     let id = batch.batch.id.as_str();
     let state =
         if is_finished(&batch) && batch.state != BatchState::Cancelled { "finished" } else { batch.state.as_str() };
@@ -109,8 +127,8 @@ pub(super) async fn run(
             state,
             rows: batch.batch.rows,
             handed_in: counts.total,
-            waiting: counts.waiting,
-            running: counts.running,
+            waiting,
+            dialling: dialled,
             initiated: counts.initiated,
             failed: counts.failed,
             unknown: counts.unknown,
@@ -119,8 +137,8 @@ pub(super) async fn run(
         printer.data(&format!("batch {id}: {state}"));
         printer.data(&format!("  file       {}", batch.batch.file));
         printer.data(&format!("  rows       {}, {} of them handed in", batch.batch.rows, counts.total));
-        printer.data(&format!("  waiting    {}", counts.waiting));
-        printer.data(&format!("  under way  {}", counts.running));
+        printer.data(&format!("  waiting    {waiting}"));
+        printer.data(&format!("  dialling   {dialled}"));
         printer.data(&format!("  initiated  {}", counts.initiated));
         printer.data(&format!("  failed     {}", counts.failed));
         printer.data(&format!("  unknown    {}", counts.unknown));

@@ -544,6 +544,11 @@ impl<'a> Session<'a> {
                     self.drop_all().await;
                     return;
                 }
+                // What is still open of an interrupted call is written down, and whoever has the number next sees to it.
+                () = tokio::time::sleep(AGAIN), if self.interrupted > 0 && self.watcher.state().neighbours.calls() == 0 => {
+                    self.drop_all().await;
+                    return;
+                }
                 () = tokio::time::sleep(A_MOMENT), if !told => {
                     told = true;
                     let others = self.watcher.state().neighbours.calls();
