@@ -8,6 +8,7 @@ use partyline_domain::ports::{AgentProfile, BatchRow, Followed, Intent, Number, 
 use partyline_domain::{InvalidId, LinePolicy, NumberChoice, PhoneNumber, Priority, RunId, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use sha2::{Digest as _, Sha256};
 use sqlx::FromRow;
 
 use crate::archive::{Batch, BatchCounts, BatchState, CallRow, NewBatch, ProofWord, StateWord};
@@ -59,6 +60,11 @@ pub(crate) fn stored(value: u64) -> i64 {
 /// A limit as the databases take it.
 pub(crate) fn limit(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A short text that stands for a long one.
+pub(crate) fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Wall time in nanoseconds, which an `i64` holds until 2262.

@@ -7,5 +7,7 @@ mod provider_fake;
 mod provider_http;
 mod real_time;
 mod store_fake;
+mod store_postgres;
+mod store_sqlite;
 mod virtual_time;
 mod world;
