@@ -7,8 +7,11 @@ mod change;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod emulate;
+mod neighbours;
 pub(crate) mod numbers;
 pub(crate) mod simulate;
+mod story;
+mod waiting;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
