@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::logging;
 use crate::mask::masked;
 use crate::printer::Printer;
-use crate::settings::Settings;
+use crate::settings::{Flags, Settings};
 use crate::signals::Signals;
 use crate::system::SystemClock;
 use crate::text::{clean_lines, shortened};
@@ -121,7 +121,13 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, AppError> {
 }
 
 async fn execute(cli: &Cli, environment: &Environment, printer: &Printer, clock: SystemClock) -> Exit {
-    let settings = || Settings::load(cli.global.config.as_deref(), cli.global.base_url.as_deref(), environment);
+    let global = &cli.global;
+    let flags = Flags {
+        config: global.config.as_deref(),
+        base_url: global.base_url.as_deref(),
+        store: global.store.as_deref(),
+    };
+    let settings = || Settings::load(flags, environment);
     match &cli.command {
         Command::Call(args) => Box::pin(commands::call::run(args, settings(), printer, clock)).await,
         Command::Batch(args) => told(Box::pin(commands::batch::run(args, settings(), printer, clock)).await, printer),

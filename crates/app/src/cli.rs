@@ -65,6 +65,12 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) base_url: Option<String>,
 
+    /// Where calls and numbers are kept for all processes that share them: a path, `sqlite:<PATH>`, `postgres://...`, or
+    /// `memory` for nowhere [default: partyline/store.db in the XDG data directory]
+    // Parsed later: clap would repeat a password on stderr.
+    #[arg(long, global = true, value_name = "PLACE")]
+    pub(crate) store: Option<String>,
+
     /// How log lines are written to stderr; with `json` the log events take the place of the step lines
     #[arg(long, global = true, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,

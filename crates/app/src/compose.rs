@@ -1,6 +1,7 @@
 //! The wiring: which adapter stands behind which port. The only place that names the adapters.
 
 mod rehearsal;
+mod store;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,6 +22,7 @@ use crate::settings::{CallChoices, NumberSettings, Settings};
 use crate::system::{SystemClock, TokioTimer, UuidIds};
 
 pub(crate) use rehearsal::{Rehearsal, Rehearsed};
+pub(crate) use store::OpenStore;
 
 /// The key of the sandbox, which is no secret.
 const SANDBOX_KEY: &str = "test-key-sandbox";
