@@ -34,7 +34,8 @@ pub(crate) fn moment(text: &str) -> Result<Moment, String> {
         let since_unix = at.duration_since(jiff::Timestamp::UNIX_EPOCH);
         return Ok(Moment::At(Duration::try_from(since_unix).map(Timestamp::from_unix).unwrap_or_default()));
     }
-    let expected = "expected a time with its zone such as `2026-12-24T18:00:00Z`, or an age such as `30m`, `2h` or `7d`";
+    let expected =
+        "expected a time with its zone such as `2026-12-24T18:00:00Z`, or an age such as `30m`, `2h` or `7d`";
     age(text).map(Moment::Ago).map_err(|_| expected.to_owned())
 }
 

@@ -1,27 +1,37 @@
 //! A stored call as fields: for JSON, for the columns of an export, and for tables.
 
+use std::collections::BTreeMap;
+
 use partyline_domain::ports::Recorded;
 use partyline_domain::{AgentId, PhoneNumberId};
 use partyline_store_adapter::{CallRow, ProofWord};
 use serde::Serialize;
 
 use crate::errors::{CONNECTION_LOST, MISROUTED};
-use crate::settings::Settings;
+use crate::settings::{NumberSettings, Settings};
 use crate::when;
 
 /// What agents and numbers are called here.
 #[derive(Clone, Copy)]
-pub(in crate::commands) struct Names<'a>(pub(in crate::commands) &'a Settings);
+pub(in crate::commands) struct Names<'a> {
+    pub(super) agents: &'a BTreeMap<String, AgentId>,
+    pub(super) numbers: &'a BTreeMap<String, NumberSettings>,
+}
 
 impl<'a> Names<'a> {
+    /// The aliases of the settings.
+    pub(in crate::commands) fn of(settings: &'a Settings) -> Self {
+        Self { agents: &settings.agents, numbers: &settings.numbers }
+    }
+
     /// An agent's alias; the first of several.
     pub(in crate::commands) fn alias(self, agent: &AgentId) -> Option<&'a str> {
-        self.0.agents.iter().find(|(_, id)| *id == agent).map(|(alias, _)| alias.as_str())
+        self.agents.iter().find(|(_, id)| *id == agent).map(|(alias, _)| alias.as_str())
     }
 
     /// A number's alias; the first of several.
     pub(in crate::commands) fn alias_of_number(self, number: &PhoneNumberId) -> Option<&'a str> {
-        self.0.numbers.iter().find(|(_, known)| known.id == *number).map(|(alias, _)| alias.as_str())
+        self.numbers.iter().find(|(_, known)| known.id == *number).map(|(alias, _)| alias.as_str())
     }
 
     /// An agent in as few words as name it.
@@ -201,5 +211,81 @@ pub(super) fn remark(row: &CallRow) -> &str {
             "to be cancelled"
         }
         (None, Some(ProofWord::Matches | ProofWord::Absent) | None) => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use partyline_domain::flow::{Dialed, Stage};
+    use partyline_domain::ports::BatchRow;
+    use partyline_domain::{BatchId, CallId, ConversationId, IdempotencyKey, PhoneNumber, RunId};
+    use partyline_store_adapter::StateWord;
+
+    use super::super::tests::{aliases, history, names, row, unknown};
+    use super::*;
+
+    fn whole() -> CallRow {
+        CallRow {
+            state: StateWord::Failed,
+            stage: Some(Stage::Initiate),
+            reason: Some("interrupted".into()),
+            dialed: Dialed::Unknown,
+            detail: Some("said \"no\"".into()),
+            conversation: Some(ConversationId::parse("conv_1").expect("valid")),
+            proof: Some(ProofWord::Absent),
+            batch: Some(BatchRow { batch: BatchId::parse("batch_1").expect("valid"), line: 7, agent: "hotel".into() }),
+            key: Some(IdempotencyKey::parse("k").expect("valid")),
+            repeats: Some(CallId::parse("call_0").expect("valid")),
+            closed: true,
+            owner: Some(RunId::parse("run_1").expect("valid")),
+            ..row()
+        }
+    }
+
+    #[test]
+    fn columns_and_keys_are_the_same_in_the_same_order() {
+        let (aliases, row) = (aliases(), whole());
+        let fields = Fields::of(&row, names(&aliases));
+        let json = serde_json::to_string(&fields).expect("our own type");
+        let mut rest = json.as_str();
+        for (column, cell) in COLUMNS.iter().zip(fields.cells()) {
+            let key = format!("\"{column}\":");
+            let at = rest.find(&key).unwrap_or_else(|| panic!("{column} comes later than in {json}"));
+            rest = &rest[at + key.len()..];
+            let text = if cell.is_empty() { "null".to_owned() } else { serde_json::to_string(&cell).expect("a text") };
+            assert!(rest.starts_with(&text) || rest.starts_with(&cell), "{column}: {cell} in {rest}");
+        }
+        assert_eq!(json.matches("\":").count(), COLUMNS.len(), "{json}");
+    }
+
+    #[test]
+    fn a_call_has_names_and_words_that_people_know() {
+        let aliases = aliases();
+        let row = whole();
+        let value = serde_json::to_value(Fields::of(&row, names(&aliases))).expect("our own type");
+        assert_eq!((value["agent"].as_str(), value["number"].as_str()), (Some("hotel"), Some("main")));
+        assert_eq!(value["reason"], "connection_lost");
+        assert_eq!(value["open"], false);
+        let erased = CallRow { to: PhoneNumber::ERASED, ..row };
+        let value = serde_json::to_value(Fields::of(&erased, names(&aliases))).expect("our own type");
+        assert!(value["to"].is_null(), "{value}");
+    }
+
+    #[test]
+    fn a_remark_tells_what_the_state_does_not() {
+        let initiated = CallRow { state: StateWord::Initiated, ..row() };
+        assert_eq!(remark(&initiated), "");
+        assert_eq!(remark(&CallRow { proof: Some(ProofWord::Mismatch), ..initiated.clone() }), "misrouted");
+        assert_eq!(remark(&CallRow { cancel: true, ..initiated }), "");
+        assert_eq!(remark(&CallRow { cancel: true, ..row() }), "to be cancelled");
+        assert_eq!(remark(&whole()), "connection_lost");
+    }
+
+    #[test]
+    fn an_event_is_flat() {
+        let events = history(unknown());
+        let value = serde_json::to_value(EventFields::of(&events[3])).expect("our own type");
+        let expected = r#"{"at":"2026-09-21T14:13:20.750Z","attempt":"call_1.1","event":"dial_intended","version":4}"#;
+        assert_eq!(value.to_string(), expected);
     }
 }

@@ -57,7 +57,7 @@ fn rendered(calls: &[CallRow], names: Names<'_>) -> String {
         let agent = names.agent(&row.agent);
         let state = row.state.as_str();
         let id = CallId::as_str(&row.id);
-        add_row(&mut table, [&asked, agent, to, &from(row, names), state, remark(row), conversation, id]);
+        add_row(&mut table, &[&asked, agent, to, &from(row, names), state, remark(row), conversation, id]);
     }
     lines(&table)
 }

@@ -48,7 +48,8 @@ impl OpenDial {
             CallState::Failed(failed) => (failed.open_attempt()?, false),
             CallState::Requested(_) | CallState::Verified(_) | CallState::Initiated(_) => return None,
         };
-        let intent = |recorded: &&Recorded| matches!(&recorded.event, CallEvent::DialIntended { attempt: of } if of == attempt);
+        let intent =
+            |recorded: &&Recorded| matches!(&recorded.event, CallEvent::DialIntended { attempt: of } if of == attempt);
         let intended = events.iter().find(intent)?.at;
         let number = events.iter().rev().find_map(|recorded| match &recorded.event {
             CallEvent::NumberAssigned { number, .. } => Some(number.clone()),
@@ -144,5 +145,94 @@ impl OpenDial {
 
     fn settles_at_once(&self) -> bool {
         self.request.policies.settle_after_post.is_zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use partyline_domain::ports::ConversationPhoneCall;
+    use partyline_domain::{CallerId, ConversationId, PhoneNumber};
+
+    use super::super::tests::{at, attempt, doubted, history, number, request, unknown};
+    use super::*;
+
+    fn found() -> Conversation {
+        Conversation {
+            id: ConversationId::parse("conv_1").expect("valid"),
+            agent: request().agent,
+            status: partyline_domain::ports::ConversationStatus::Done,
+            user_id: None,
+            attempt: Some(attempt()),
+            phone_call: Some(ConversationPhoneCall {
+                number: Some(number()),
+                external_number: Some(CallerId::new("+12025550123")),
+                provider_call_id: None,
+            }),
+            error: None,
+        }
+    }
+
+    /// What the call is after what was found has been written down, with the events that say so.
+    fn kept(events: Vec<CallEvent>) -> (CallState, Vec<&'static str>, Vec<Change>) {
+        let stored = history(events);
+        let dial = OpenDial::of(&stored).expect("a dial is open");
+        let entry = dial.entry(&found(), dial.proof(&found()), at(99_000));
+        let Change::Append { expected, events, .. } = &entry.changes[0] else { panic!("{entry:?}") };
+        assert_eq!(*expected, stored.len() as u64);
+        assert_eq!(events[0].version, expected + 1);
+        let all = stored.iter().chain(events).map(|recorded| &recorded.event);
+        let state = CallState::fold(all).expect("the flow allows it");
+        let names = events.iter().map(|recorded| recorded.event.name()).collect();
+        (state, names, entry.changes[1..].to_vec())
+    }
+
+    #[test]
+    fn what_is_found_makes_an_unknown_call_initiated() {
+        for events in [unknown(), doubted()] {
+            let (state, names, rest) = kept(events);
+            assert_eq!(state.name(), "Initiated");
+            assert_eq!(names, ["CallInitiated", "ProofRead"]);
+            assert_eq!(rest, [Change::Resolve(attempt()), Change::Close(request().id)]);
+        }
+    }
+
+    #[test]
+    fn a_dial_whose_process_has_ended_is_doubted_first() {
+        let mut events = doubted();
+        events.pop();
+        let (state, names, _) = kept(events);
+        assert_eq!((state.name(), names), ("Initiated", vec!["DialDoubted", "CallInitiated", "ProofRead"]));
+    }
+
+    #[test]
+    fn where_no_dial_is_open_there_is_nothing_to_look_up() {
+        for length in 0..=3 {
+            assert_eq!(OpenDial::of(&history(unknown().into_iter().take(length))), None);
+        }
+        let withdrawn = CallEvent::CallWithdrawn {
+            reason: partyline_domain::flow::WithdrawReason::Cancelled,
+            detail: String::new(),
+        };
+        let ended = doubted().into_iter().take(3).chain([withdrawn]);
+        assert_eq!(OpenDial::of(&history(ended)), None);
+    }
+
+    #[test]
+    fn of_an_erased_callee_nothing_is_said() {
+        let mut stored = history(unknown());
+        let CallEvent::CallRequested { request } = &mut stored[0].event else { panic!("the first event") };
+        request.to = PhoneNumber::ERASED;
+        let dial = OpenDial::of(&stored).expect("a dial is open");
+        assert_eq!(dial.proof(&found()), Proof::Matches { complete: false });
+        let other = Conversation { agent: partyline_domain::AgentId::parse("agent_x").expect("valid"), ..found() };
+        assert!(matches!(dial.proof(&other), Proof::Mismatch { callee: false, .. }));
+    }
+
+    #[test]
+    fn the_dial_is_over_when_it_can_no_longer_take_effect() {
+        let dial = OpenDial::of(&history(unknown())).expect("a dial is open");
+        let sent_by = at(750).after(request().policies.dial.send_within);
+        assert_eq!(dial.over_at(Duration::from_secs(60)), sent_by.after(Duration::from_secs(60)));
+        assert_eq!((dial.user_id(), dial.version), ("call_1.1", 6));
     }
 }

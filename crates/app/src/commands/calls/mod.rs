@@ -69,7 +69,7 @@ const FOUND_IS_KEPT: &str = "nothing was dialled; what was found by then is kept
 
 impl<'a> Desk<'a> {
     fn names(&self) -> Names<'a> {
-        Names(self.settings)
+        Names::of(self.settings)
     }
 
     fn now(&self) -> Timestamp {
@@ -160,5 +160,117 @@ pub(super) fn process(info: Option<&ProcessInfo>) -> String {
     match info {
         Some(info) => format!("{}:{} ({})", info.host, info.pid, info.command),
         None => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use partyline_domain::flow::{AssignmentOutcome, CallEvent, Dialed, DoubtCause, Evidence};
+    use partyline_domain::{
+        AgentId, AttemptId, CallRequest, FailureKind, NumberChoice, PhoneNumber, PhoneNumberId, Priority,
+    };
+    use partyline_store_adapter::StateWord;
+
+    use super::*;
+    use crate::settings::{CallChoices, NumberSettings};
+
+    /// A call that waits.
+    pub(super) fn row() -> CallRow {
+        let request = request();
+        CallRow {
+            id: request.id,
+            agent: request.agent,
+            to: request.to,
+            numbers: request.numbers,
+            number: None,
+            state: StateWord::Waiting,
+            stage: None,
+            reason: None,
+            dialed: Dialed::No,
+            detail: None,
+            conversation: None,
+            provider_call_id: None,
+            proof: None,
+            submitted_at: at(0),
+            updated_at: at(0),
+            version: 1,
+            batch: None,
+            key: None,
+            repeats: None,
+            closed: false,
+            cancel: false,
+            owner: None,
+        }
+    }
+
+    pub(super) fn at(milliseconds: u64) -> Timestamp {
+        Timestamp::from_unix(Duration::from_millis(1_790_000_000_000 + milliseconds))
+    }
+
+    pub(super) fn number() -> PhoneNumberId {
+        PhoneNumberId::parse("phnum_1").expect("valid")
+    }
+
+    pub(super) fn attempt() -> AttemptId {
+        AttemptId::of_call(&request().id, 1)
+    }
+
+    pub(super) fn request() -> CallRequest {
+        CallRequest {
+            id: CallId::parse("call_1").expect("valid"),
+            agent: AgentId::parse("agent_h").expect("valid"),
+            numbers: NumberChoice::one(number()),
+            to: PhoneNumber::parse("+12025550123").expect("valid"),
+            priority: Priority::Normal,
+            expires_at: None,
+            options: Arc::default(),
+            policies: Arc::default(),
+        }
+    }
+
+    /// A history, an event each 250 ms.
+    pub(super) fn history(events: impl IntoIterator<Item = CallEvent>) -> Vec<Recorded> {
+        (1..).zip(events).map(|(version, event)| Recorded { version, at: at((version - 1) * 250), event }).collect()
+    }
+
+    /// The events of a call whose dial is in doubt.
+    pub(super) fn doubted() -> Vec<CallEvent> {
+        vec![
+            CallEvent::CallRequested { request: request() },
+            CallEvent::AgentVerified { agent_name: "Hotel".into(), evidence: Evidence::Cached },
+            CallEvent::NumberAssigned {
+                number: number(),
+                outcome: AssignmentOutcome::Already,
+                evidence: Evidence::Fresh,
+            },
+            CallEvent::DialIntended { attempt: attempt() },
+            CallEvent::DialDoubted {
+                attempt: attempt(),
+                cause: DoubtCause::Provider(FailureKind::TimedOut),
+                detail: "no whole answer".into(),
+            },
+        ]
+    }
+
+    /// The same when its look-ups have ended.
+    pub(super) fn unknown() -> Vec<CallEvent> {
+        let ended = CallEvent::LookUpsEnded { attempt: attempt(), detail: "5 look-ups found nothing".into() };
+        doubted().into_iter().chain([ended]).collect()
+    }
+
+    /// Aliases of agents and of numbers.
+    pub(super) type Aliases = (BTreeMap<String, AgentId>, BTreeMap<String, NumberSettings>);
+
+    /// An alias for the agent and one for the number.
+    pub(super) fn aliases() -> Aliases {
+        let number = NumberSettings { id: number(), call: CallChoices::default() };
+        (BTreeMap::from([("hotel".to_owned(), request().agent)]), BTreeMap::from([("main".to_owned(), number)]))
+    }
+
+    pub(super) fn names((agents, numbers): &Aliases) -> Names<'_> {
+        Names { agents, numbers }
     }
 }

@@ -88,7 +88,8 @@ pub(super) async fn run(ids: &[String], desk: Desk<'_>) -> Result<Exit, AppError
         desk.printer.object(&objects);
     }
     if exits.contains(&Exit::Unknown) && !desk.printer.is_json() {
-        desk.printer.note("not found does not mean not dialled: see the newest conversations in the provider's dashboard");
+        desk.printer
+            .note("not found does not mean not dialled: see the newest conversations in the provider's dashboard");
     }
     Ok(worst(&exits))
 }

@@ -1,6 +1,5 @@
 //! `partyline calls show`: everything about one call.
 
-use partyline_domain::flow::Dialed;
 use partyline_domain::ports::Recorded;
 use partyline_domain::{CallId, Timestamp};
 use partyline_store_adapter::{CallFilter, CallRow, ProcessInfo, ProofWord};
@@ -106,7 +105,7 @@ fn header(
     lines.extend(row.key.as_ref().map(|key| ("key", key.to_string())));
     lines.extend(row.repeats.as_ref().map(|old: &CallId| ("repeats", old.to_string())));
     lines.extend(repeated_by.iter().map(|new| ("repeated by", new.clone())));
-    lines.push(("with", whose(row, living)));
+    lines.push(("owner", whose(row, living)));
     let line = |(name, text): (&str, String)| format!("{name:<14}{}\n", clean(&text));
     lines.into_iter().map(line).collect()
 }
@@ -117,7 +116,9 @@ fn whose(row: &CallRow, living: Option<&Option<ProcessInfo>>) -> String {
     match (row.closed, living, &row.owner) {
         (true, _, _) => "nobody: nothing is left to do for it".to_owned(),
         (false, Some(info), _) => format!("{}{cancel}", process(info.as_ref())),
-        (false, None, Some(_)) => "a process that has ended or lost its numbers: another one goes on with it".to_owned(),
+        (false, None, Some(_)) => {
+            "a process that has ended or lost its numbers: another one goes on with it".to_owned()
+        }
         (false, None, None) => "nobody yet: it waits in the store".to_owned(),
     }
 }
@@ -148,10 +149,60 @@ fn elapsed(after: std::time::Duration) -> String {
     if after.as_secs() < 600 { format!("+{:.2} s", after.as_secs_f64()) } else { format!("+{}", when::roughly(after)) }
 }
 
-/// Whether the phone may have rung for it, as far as a repetition is concerned.
-pub(super) fn may_have_rung(row: &CallRow) -> bool {
-    match row.dialed {
-        Dialed::No => !row.state.has_ended(),
-        Dialed::Yes | Dialed::Unknown => true,
+#[cfg(test)]
+mod tests {
+    use partyline_store_adapter::StateWord;
+
+    use super::super::tests::{aliases, at, history, names, row, unknown};
+    use super::*;
+
+    #[test]
+    fn a_call_of_unknown_outcome_is_told_whole() {
+        let aliases = aliases();
+        let row = CallRow {
+            state: StateWord::Unknown,
+            dialed: partyline_domain::flow::Dialed::Unknown,
+            reason: Some("outcome_unknown".into()),
+            detail: Some("5 look-ups found nothing".into()),
+            number: Some(super::super::tests::number()),
+            closed: true,
+            ..row()
+        };
+        let mut text = header(&row, None, &["call_2 (failed)".to_owned()], names(&aliases), at(7_200_000));
+        text.push_str(&timeline(&history(unknown()), names(&aliases)));
+        insta::assert_snapshot!(text, @r"
+        call          call_1
+        state         unknown: outcome_unknown (the phone may have rung)
+        because       5 look-ups found nothing
+        agent         hotel (agent_h)
+        to            +12025550123
+        number        main (phnum_1)
+        asked for     2026-09-21T14:13:20Z (2 h ago)
+        last event    2026-09-21T14:13:20Z (2 h ago)
+        repeated by   call_2 (failed)
+        owner         nobody: nothing is left to do for it
+
+        2026-09-21T14:13:20.000Z    +0.00 s  asked for: hotel calls +12025550123 from main
+        2026-09-21T14:13:20.250Z    +0.25 s  agent verified: Hotel (known)
+        2026-09-21T14:13:20.500Z    +0.50 s  number main had the agent already (asked now)
+        2026-09-21T14:13:20.750Z    +0.75 s  about to dial: attempt call_1.1
+        2026-09-21T14:13:21.000Z    +1.00 s  in doubt, nobody knows whether it was dialled: no whole answer (timed_out)
+        2026-09-21T14:13:21.250Z    +1.25 s  outcome unknown, the phone may have rung: 5 look-ups found nothing
+        ");
+    }
+
+    #[test]
+    fn whoever_has_it_is_told() {
+        let process = ProcessInfo { host: "sun".into(), pid: 7, command: "batch".into() };
+        let owner = Some(partyline_domain::RunId::parse("run_1").expect("valid"));
+        let owned = CallRow { owner, ..row() };
+        for (row, living, told) in [
+            (&owned, Some(Some(process)), "sun:7 (batch)"),
+            (&owned, Some(None), "another process"),
+            (&owned, None, "a process that has ended or lost its numbers: another one goes on with it"),
+            (&row(), None, "nobody yet: it waits in the store"),
+        ] {
+            assert_eq!(whose(row, living.as_ref()), told);
+        }
     }
 }

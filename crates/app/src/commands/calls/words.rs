@@ -58,11 +58,8 @@ pub(super) fn told(event: &CallEvent, names: Names<'_>) -> String {
 fn requested(request: &CallRequest, names: Names<'_>) -> String {
     let to = if request.to.is_erased() { "a callee who was erased" } else { request.to.e164() };
     let numbers: Vec<&str> = request.numbers.iter().map(|number| names.number(number)).collect();
-    let numbers = if let [only] = numbers.as_slice() {
-        (*only).to_owned()
-    } else {
-        format!("one of {}", numbers.join(", "))
-    };
+    let numbers =
+        if let [only] = numbers.as_slice() { (*only).to_owned() } else { format!("one of {}", numbers.join(", ")) };
     let urgent = match request.priority {
         Priority::Normal => "",
         Priority::Urgent => ", urgent",
@@ -107,5 +104,65 @@ fn proved(proof: &Proof, names: Names<'_>) -> String {
             let named: Vec<String> = [agent, number, callee].into_iter().flatten().collect();
             format!("proof: MISROUTED: the provider's record names {}", named.join(" and "))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use partyline_domain::flow::DoubtCause;
+    use partyline_domain::{AgentId, ConversationId, FailureKind, PhoneNumber};
+
+    use super::super::tests::{aliases, attempt, names, request, unknown};
+    use super::*;
+
+    fn say(event: &CallEvent) -> String {
+        told(event, names(&aliases()))
+    }
+
+    #[test]
+    fn the_events_of_a_call_of_unknown_outcome_are_plain_words() {
+        let said: Vec<String> = unknown().iter().map(say).collect();
+        assert_eq!(
+            said,
+            [
+                "asked for: hotel calls +12025550123 from main",
+                "agent verified: Hotel (known)",
+                "number main had the agent already (asked now)",
+                "about to dial: attempt call_1.1",
+                "in doubt, nobody knows whether it was dialled: no whole answer (timed_out)",
+                "outcome unknown, the phone may have rung: 5 look-ups found nothing",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_found_and_what_was_lost_are_told_apart() {
+        let conversation = ConversationId::parse("conv_1").expect("valid");
+        let initiated = |found_by| CallEvent::CallInitiated {
+            attempt: attempt(),
+            conversation: conversation.clone(),
+            provider_call_id: ProviderCallId::new("CA1"),
+            found_by,
+        };
+        assert_eq!(say(&initiated(FoundBy::Answer)), "initiated: conv_1, at the provider CA1");
+        assert!(say(&initiated(FoundBy::LookUp)).starts_with("found by looking it up, so it was dialled: conv_1"));
+        let lost = CallEvent::DialFailed { attempt: attempt(), kind: FailureKind::Interrupted, detail: "d".into() };
+        assert_eq!(say(&lost), "not dialled: d (connection_lost)");
+        let cause = DoubtCause::Recovered;
+        let doubted = CallEvent::DialDoubted { attempt: attempt(), cause, detail: "its process ended".into() };
+        assert!(say(&doubted).ends_with("its process ended (recovered)"));
+        let withdrawn = CallEvent::CallWithdrawn { reason: WithdrawReason::Expired, detail: "too late".into() };
+        assert_eq!(say(&withdrawn), "withdrawn (expired): too late");
+        let other = AgentId::parse("agent_x").expect("valid");
+        let proof = Proof::Mismatch { agent: Some(other), number: None, callee: true };
+        let told = "proof: MISROUTED: the provider's record names the agent agent_x and another callee";
+        assert_eq!(say(&CallEvent::ProofRead { proof }), told);
+    }
+
+    #[test]
+    fn an_erased_callee_is_said_to_be_erased() {
+        let request = CallRequest { to: PhoneNumber::ERASED, priority: Priority::Urgent, ..request() };
+        let told = say(&CallEvent::CallRequested { request });
+        assert_eq!(told, "asked for: hotel calls a callee who was erased from main, urgent");
     }
 }
