@@ -154,6 +154,15 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "BOOL")]
     pub(crate) recording: Option<bool>,
 
+    /// Your own word for this call: asked for again with the same word, it is not placed twice, and its outcome is told
+    /// again
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+
+    /// Not dialled after this: a time such as 2026-12-24T18:00:00Z, or in how long, as 30m [default: 1h, with a store]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) expires: Option<String>,
+
     #[command(flatten)]
     pub(crate) policies: PolicyArgs,
 

@@ -8,10 +8,12 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod emulate;
 mod export;
+mod neighbours;
 pub(crate) mod numbers;
 mod purge;
 pub(crate) mod simulate;
 pub(crate) mod stored;
+mod story;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};

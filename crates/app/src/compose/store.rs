@@ -1,6 +1,8 @@
 //! The store behind a command: which one, for which account, and what to do where it cannot be opened.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use partyline_domain::SharingPolicy;
 use partyline_domain::ports::{Permits, Store};
@@ -10,6 +12,55 @@ use crate::errors::AppError;
 use crate::printer::Printer;
 use crate::settings::{Limits, Place, Settings};
 use crate::system::SystemClock;
+
+/// Tells people when the store does not answer, and when it does again.
+pub(crate) struct Trouble {
+    printer: Printer,
+    place: String,
+    now: Mutex<BTreeSet<Trying>>,
+}
+
+/// What is tried until it succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Trying {
+    /// To write down what happens.
+    Writing,
+    /// To take and give back calls and numbers.
+    Sharing,
+    /// To hand calls in, or to read how they are.
+    Asking,
+}
+
+impl Trouble {
+    fn new(printer: Printer, place: String) -> Self {
+        Self { printer, place, now: Mutex::default() }
+    }
+
+    /// It does not answer.
+    pub(crate) fn began(&self, trying: Trying, detail: &str) {
+        let mut now = self.lock();
+        if now.is_empty() {
+            self.printer.warn(&format!(
+                "the store {} does not answer ({detail}): nothing is dialled until it does; going on by itself",
+                self.place
+            ));
+        }
+        now.insert(trying);
+    }
+
+    /// It answers.
+    pub(crate) fn ended(&self, trying: Trying) {
+        let mut now = self.lock();
+        if now.remove(&trying) && now.is_empty() {
+            self.printer.warn("the store answers again");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Trying>> {
+        // It is whole after each change.
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// An open store, seen by this process.
 pub(crate) struct OpenStore {
@@ -21,7 +72,10 @@ pub(crate) struct OpenStore {
     pub(crate) sharing: SharingPolicy,
     /// Where it is, for people.
     pub(crate) place: String,
+    /// Tells people of trouble with it.
+    pub(crate) trouble: Arc<Trouble>,
     permits: Box<dyn Fn(Limits) -> Arc<dyn Permits> + Send + Sync>,
+    close: Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>,
 }
 
 impl OpenStore {
@@ -65,6 +119,11 @@ impl OpenStore {
             )
             .hint("leave `--store` out, or name a place")
         })
+    }
+
+    /// Puts the connections down.
+    pub(crate) async fn close(self) {
+        (self.close)().await;
     }
 
     /// Grants permits within these limits, over all processes.

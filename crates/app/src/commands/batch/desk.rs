@@ -135,7 +135,7 @@ impl<'a> Desk<'a> {
 
     fn ended(&mut self, report: &CallReport) {
         let Some((line, agent)) = self.rows.get(&report.request.id) else { return };
-        let ended = Ended { line: *line, agent, report };
+        let ended = Ended { line: *line, agent, report, replayed: false };
         let message = ended.message();
         let reason = ended.reason();
         self.sums.ended += 1;

@@ -19,13 +19,13 @@ use partyline_domain::ports::Clock as _;
 use partyline_domain::{Known, LinePolicy};
 
 use crate::cli::{BatchArgs, PaceArgs};
-use crate::compose::{self, Pace, Sandbox, World};
+use crate::compose::{Sandbox, World};
 use crate::errors::AppError;
 use crate::events::CallLog;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::resolve::Resolver;
-use crate::settings::{CallChoices, Settings};
+use crate::settings::{CallChoices, Limits, Settings};
 use crate::signals::Signals;
 use crate::system::SystemClock;
 use desk::Desk;
@@ -36,6 +36,8 @@ use output::RowOutput;
 use plan::Planned;
 use progress::{Names, Progress};
 use results::Results;
+
+pub(super) use input::expiry;
 
 use super::call::{NOT_DIALLED, SANDBOX};
 
@@ -110,8 +112,8 @@ async fn place(
     let mut desk = Desk::new(printer, &progress, world.host(), rows, results);
     let elapsed = printer.clone();
     let log = CallLog::new(world.request_counter(), Box::new(move || elapsed.elapsed_ms()), args.sandbox);
-    let policy = line_policy(&args.pace, calls.len());
-    let ports = compose::paced(world.ports(), pace(&args.pace));
+    let policy = line_policy(world.line_policy(limits(&args.pace)), &args.pace, calls.len());
+    let ports = world.ports(limits(&args.pace));
     let run = Run { ports, known: found.known, policy, log };
     let interrupted = drive::run(run, calls, &mut desk, &progress, signals).await?;
     Ok(desk.conclude(interrupted, world.requests()))
@@ -181,17 +183,20 @@ fn flags(args: &BatchArgs) -> CallChoices {
     }
 }
 
-fn pace(args: &PaceArgs) -> Pace {
-    Pace { dials: args.dials_per_second, requests: args.requests_per_second }
+fn limits(args: &PaceArgs) -> Limits {
+    Limits {
+        max_in_flight: args.max_in_flight,
+        max_live: args.max_live,
+        dials_per_second: args.dials_per_second,
+        requests_per_second: args.requests_per_second,
+    }
 }
 
-fn line_policy(pace: &PaceArgs, calls: usize) -> LinePolicy {
-    let usual = LinePolicy::default();
+/// How numbers are used by a batch of so many calls.
+fn line_policy(usual: LinePolicy, pace: &PaceArgs, calls: usize) -> LinePolicy {
     LinePolicy {
         calls_max: usual.calls_max.max(calls),
         in_flight_max: pace.max_in_flight_per_number.unwrap_or(usual.in_flight_max),
-        in_flight_total: pace.max_in_flight,
-        live_max: pace.max_live,
         look_ahead: pace.look_ahead.unwrap_or(usual.look_ahead),
         verify_window: VERIFY_WINDOW,
         ..usual

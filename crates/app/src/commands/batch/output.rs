@@ -26,6 +26,8 @@ pub(super) struct Ended<'a> {
     /// The agent as the row names it.
     pub(super) agent: &'a str,
     pub(super) report: &'a CallReport,
+    /// It is the outcome of an earlier call with the same key.
+    pub(super) replayed: bool,
 }
 
 impl RowOutput {
@@ -38,7 +40,7 @@ impl RowOutput {
 impl Ended<'_> {
     /// For programs.
     pub(super) fn object(&self) -> RowOutput {
-        let sums = Sums { requests: None, elapsed_ms: milliseconds(self.report.elapsed) };
+        let sums = Sums { requests: None, elapsed_ms: milliseconds(self.report.elapsed), replayed: self.replayed };
         let call = CallOutput::of_report(self.report, sums, self.message().as_deref());
         RowOutput { row: self.line, call: call.with_reason(self.reason()) }
     }

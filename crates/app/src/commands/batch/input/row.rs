@@ -227,7 +227,10 @@ fn priority(text: &str) -> Result<Priority, String> {
 }
 
 /// A point in time, or a duration from now.
-fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+///
+/// # Errors
+/// What was expected, as a fragment.
+pub(in crate::commands) fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let expected = || "expected a time with its zone such as `2026-12-24T18:00:00Z`, or a duration such as `30m`";
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         let since_unix = at.duration_since(jiff::Timestamp::UNIX_EPOCH);
