@@ -6,9 +6,30 @@
 //! people ask of it.
 #![warn(missing_docs)]
 
+mod accept;
+mod account;
 mod archive;
+mod census;
+mod changes;
+mod codec;
+mod error;
+mod options;
+mod place;
+mod plan;
+mod policy;
+pub mod postgres;
+mod progress;
+pub mod sqlite;
+mod store;
+mod work;
+mod writer;
 
+pub use account::{Account, Fingerprint, Salt};
 pub use archive::{
     Archive, Batch, BatchCounts, BatchCursor, BatchState, CallFilter, CallRow, Holder, NewBatch, NumberRow, OpenIntent,
     ProcessInfo, ProofWord, Purge, Purged, StateWord, StoreInfo, StoreKind,
 };
+pub use error::OpenError;
+pub use options::{StoreOptions, StoreTrouble, TroubleTold};
+pub use place::{InvalidPlace, Place, ServerUrl};
+pub use store::SqlStore;

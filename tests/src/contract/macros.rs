@@ -64,6 +64,7 @@ macro_rules! journal_contract {
                 a_conflict_writes_nothing_of_its_entry,
                 a_conflict_leaves_the_other_entries,
                 of_several_writers_one_wins,
+                a_repetition_is_written_once,
                 every_entry_has_an_answer,
                 intents_are_open_until_resolved,
                 resolving_twice_is_no_error,
@@ -88,6 +89,122 @@ macro_rules! permits_contract {
                 one_too_many_waits_for_a_release,
                 a_dropped_request_is_taken_back,
                 permits_go_round,
+            ]
+        );
+    };
+}
+
+/// Makes a test of each case of the [store's contract](crate::contract::store). A store has to pass the
+/// [journal's](crate::journal_contract) too, through [`AsJournal`](crate::contract::store::AsJournal).
+#[macro_export]
+macro_rules! store_contract {
+    ($harness:expr) => {
+        $crate::contract_tests!(
+            $crate::contract::store::calls,
+            $harness,
+            [
+                a_call_that_is_handed_in_has_its_first_event,
+                nothing_is_handed_in,
+                a_call_that_is_handed_in_again_is_the_same,
+                a_call_with_a_key_is_handed_in_again,
+                the_same_key_gives_the_first_call,
+                a_key_serves_one_wish,
+                calls_without_a_key_are_apart,
+                a_call_is_followed,
+                a_closed_call_is_told_of,
+                a_closed_call_is_over,
+                news_is_heard,
+            ]
+        );
+        $crate::contract_tests!(
+            $crate::contract::store::claims,
+            $harness,
+            [
+                nothing_waits,
+                numbers_are_taken_for_calls,
+                a_claim_keeps_to_its_numbers,
+                a_call_may_have_a_choice_of_numbers,
+                calls_come_in_their_order,
+                a_claim_takes_as_many_calls_as_it_asks_for,
+                a_claimed_call_is_whole,
+                calls_are_left_to_who_holds_their_number,
+                a_stand_by_knows_when_to_look,
+                a_race_has_one_winner,
+                shared_calls_are_shared_out_once,
+                a_lost_answer_is_given_again,
+                a_lost_answer_is_given_as_things_are_then,
+                who_has_lost_all_begins_anew,
+                who_holds_anything_keeps_its_calls,
+            ]
+        );
+        $crate::contract_tests!(
+            $crate::contract::store::handover,
+            $harness,
+            [
+                a_dead_process_is_succeeded,
+                a_request_is_open_for_a_while_and_then_over,
+                who_comes_late_is_fenced,
+                a_successors_dial_is_not_taken_for_ones_own,
+                who_is_only_late_goes_on,
+                a_lost_lease_keeps_its_epoch,
+                epochs_grow_by_one,
+                a_doubt_is_handed_over,
+            ]
+        );
+        $crate::contract_tests!(
+            $crate::contract::store::leases,
+            $harness,
+            [
+                nothing_is_prolonged,
+                all_leases_are_prolonged,
+                what_is_given_back_is_free,
+                who_holds_nothing_has_no_calls,
+                what_is_anothers_is_left_alone,
+                a_free_number_is_had_for_the_asking,
+                a_wish_is_told_and_comes_true,
+                a_wish_ends,
+                a_wish_is_granted_by_a_claim_too,
+                a_lease_lasts,
+            ]
+        );
+        $crate::contract_tests!(
+            $crate::contract::store::commits,
+            $harness,
+            [
+                an_intent_needs_the_number_and_the_call,
+                what_was_given_back_is_fenced,
+                a_fence_writes_nothing_of_its_entry,
+                a_fence_leaves_the_other_entries,
+                events_need_no_number,
+                a_repeated_commit_changes_nothing,
+                repeated_entries_are_known_one_by_one,
+                a_commit_of_another_wording_is_no_repetition,
+                what_is_remembered_is_shared,
+            ]
+        );
+        $crate::contract_tests!(
+            $crate::contract::store::evidence,
+            $harness,
+            [
+                agents_are_known_to_all,
+                the_younger_answer_counts,
+                a_number_is_known_to_its_next_holder,
+                an_intended_change_ends_what_is_known,
+                only_the_holder_knows,
+                a_successor_knows_our_agents,
+            ]
+        );
+        $crate::contract_tests!(
+            $crate::contract::store::cancelling,
+            $harness,
+            [
+                an_unknown_call_is_not_cancelled,
+                a_waiting_call_is_withdrawn,
+                who_has_the_call_is_asked,
+                the_wish_goes_with_the_call,
+                an_orphan_is_withdrawn,
+                a_dialled_orphan_is_not_withdrawn,
+                an_ended_call_stays_as_it_is,
             ]
         );
     };
@@ -192,6 +309,13 @@ mod tests {
             ("ids", include_str!("ids.rs")),
             ("journal", include_str!("journal/mod.rs")),
             ("permits", include_str!("permits.rs")),
+            ("store::calls", include_str!("store/calls.rs")),
+            ("store::claims", include_str!("store/claims.rs")),
+            ("store::handover", include_str!("store/handover.rs")),
+            ("store::leases", include_str!("store/leases.rs")),
+            ("store::commits", include_str!("store/commits.rs")),
+            ("store::evidence", include_str!("store/evidence.rs")),
+            ("store::cancelling", include_str!("store/cancelling.rs")),
             ("provider::agents", include_str!("provider/agents.rs")),
             ("provider::reads", include_str!("provider/reads.rs")),
             ("provider::numbers", include_str!("provider/numbers.rs")),

@@ -7,6 +7,7 @@
 //! | `Clock`, `Timer` | [`time::TimeHarness`] | [`time_contract!`](crate::time_contract) |
 //! | `Ids` | [`ids::IdsHarness`] | [`ids_contract!`](crate::ids_contract) |
 //! | `Journal` | [`journal::JournalHarness`] | [`journal_contract!`](crate::journal_contract) |
+//! | `Store` | [`store::StoreHarness`] | [`store_contract!`](crate::store_contract) |
 //! | `Permits` | [`permits::PermitsHarness`] | [`permits_contract!`](crate::permits_contract) |
 //!
 //! The macros make a `#[test]` of each case. They need no particular runtime: the harness runs its cases.
@@ -46,6 +47,7 @@ pub mod journal;
 mod macros;
 pub mod permits;
 pub mod provider;
+pub mod store;
 pub mod time;
 
 /// What every harness can do: run a case.

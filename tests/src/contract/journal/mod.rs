@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 use partyline_domain::flow::{CallEvent, CallState};
-use partyline_domain::ports::{Change, Entry, IntentKind, Journal, Recorded};
+use partyline_domain::ports::{Change, Entry, Intent, IntentKind, Journal, Recorded};
 use partyline_domain::{JournalError, Remedy, SideEffect};
-use samples::{agent, append, attempt, call, events, intent, number, one, recorded};
+use samples::{agent, append, attempt, call, events, intent, number, one, others, recorded};
 
 use crate::contract::Harness;
 
@@ -22,6 +22,17 @@ pub trait JournalHarness: Harness {
     /// The same journal as another process (or a later one) would open it. A journal that lives in memory
     /// gives itself.
     async fn reopened(&self, journal: Arc<dyn Journal>) -> Arc<dyn Journal>;
+
+    /// Makes an intent one that the last journal takes. A store takes only intents of who holds the number and, for a
+    /// dial, has the call: this gives it both, and the intent the epoch. Other journals take every intent as it is.
+    async fn allowed(&self, intent: Intent) -> Intent {
+        intent
+    }
+
+    /// Whether an entry that is committed again word for word is known as the same. To other journals it is a conflict.
+    fn knows_repetitions(&self) -> bool {
+        false
+    }
 }
 
 async fn commit(journal: &dyn Journal, changes: Vec<Change>) -> Result<(), JournalError> {
@@ -94,7 +105,7 @@ pub async fn a_stale_append_is_a_conflict(harness: &impl JournalHarness) {
     let journal = harness.journal().await;
     assert_eq!(commit(&*journal, vec![append("a", 0, &events(1..=2))]).await, Ok(()));
     for expected in [0, 1, 3] {
-        let answer = commit(&*journal, vec![append("a", expected, &events(1..=1))]).await;
+        let answer = commit(&*journal, vec![append("a", expected, &others(expected + 1..=expected + 1))]).await;
         assert_eq!(answer, Err(JournalError::Conflict { call: call("a"), expected, actual: 2 }));
     }
     let unknown = commit(&*journal, vec![append("b", 1, &events(2..=2))]).await.expect_err("there is no version 1");
@@ -107,12 +118,14 @@ pub async fn a_stale_append_is_a_conflict(harness: &impl JournalHarness) {
 /// A conflict writes nothing of its entry, whatever else is in it and wherever it stands.
 pub async fn a_conflict_writes_nothing_of_its_entry(harness: &impl JournalHarness) {
     let journal = harness.journal().await;
-    let setting = vec![append("a", 0, &events(1..=1)), Change::Intend(intent("old", IntentKind::Assign))];
+    let (old, new) = (intent("old", IntentKind::Assign), intent("new", IntentKind::Assign));
+    let (old, new) = (harness.allowed(old).await, harness.allowed(new).await);
+    let setting = vec![append("a", 0, &events(1..=1)), Change::Intend(old)];
     assert_eq!(commit(&*journal, setting).await, Ok(()));
     let remember = Change::Remember { number: number("n"), inbound: Some(agent("x")) };
     let mut entry = vec![
         append("b", 0, &events(1..=1)),
-        Change::Intend(intent("new", IntentKind::Dial(call("b")))),
+        Change::Intend(new),
         Change::Resolve(attempt("old")),
         remember,
         append("a", 0, &events(1..=1)),
@@ -130,7 +143,7 @@ pub async fn a_conflict_writes_nothing_of_its_entry(harness: &impl JournalHarnes
 /// The other entries of the same commit are not touched by a conflict, before it and after it.
 pub async fn a_conflict_leaves_the_other_entries(harness: &impl JournalHarness) {
     let journal = harness.journal().await;
-    let entries = [append("a", 0, &events(1..=1)), append("a", 0, &events(1..=1)), append("a", 1, &events(2..=2))];
+    let entries = [append("a", 0, &events(1..=1)), append("a", 0, &others(1..=1)), append("a", 1, &events(2..=2))];
     let entries = entries.into_iter().map(one).collect();
     let answers = journal.commit(entries).await;
     let conflict = JournalError::Conflict { call: call("a"), expected: 0, actual: 1 };
@@ -141,10 +154,33 @@ pub async fn a_conflict_leaves_the_other_entries(harness: &impl JournalHarness) 
 /// Of several writers of the same version one wins, and the history holds only its event.
 pub async fn of_several_writers_one_wins(harness: &impl JournalHarness) {
     let journal = harness.journal().await;
-    let writers = (0..8).map(|_| commit(&*journal, vec![append("a", 0, &events(1..=1))]));
+    let of = |writer: usize| vec![recorded(1, CallEvent::DialIntended { attempt: attempt(&format!("w{writer}")) })];
+    let writers = (0..8).map(|writer| {
+        let journal = &*journal;
+        async move { commit(journal, vec![append("a", 0, &of(writer))]).await }
+    });
     let answers = join_all(writers).await;
-    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
-    assert_eq!(history(&*journal, "a").await, events(1..=1));
+    let winners: Vec<usize> = (0..8).filter(|writer| answers[*writer].is_ok()).collect();
+    let [winner] = winners[..] else { panic!("one wins: {answers:?}") };
+    assert_eq!(history(&*journal, "a").await, of(winner));
+}
+
+/// An entry that is committed again word for word is either known as the same or a conflict; either way it is written
+/// once, also where it comes twice in one commit or from several writers at once.
+pub async fn a_repetition_is_written_once(harness: &impl JournalHarness) {
+    let journal = harness.journal().await;
+    let entry = || vec![append("a", 0, &events(1..=2))];
+    let known = harness.knows_repetitions();
+    let conflict = Err(JournalError::Conflict { call: call("a"), expected: 0, actual: 2 });
+    assert_eq!(commit(&*journal, entry()).await, Ok(()));
+    assert_eq!(commit(&*journal, entry()).await, if known { Ok(()) } else { conflict });
+    let twice = journal.commit(vec![one(append("b", 0, &events(1..=1))), one(append("b", 0, &events(1..=1)))]).await;
+    assert_eq!(twice.iter().filter(|answer| answer.is_ok()).count(), if known { 2 } else { 1 });
+    let answers = join_all((0..8).map(|_| commit(&*journal, vec![append("c", 0, &events(1..=1))]))).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), if known { 8 } else { 1 });
+    for (name, versions) in [("a", 1..=2), ("b", 1..=1), ("c", 1..=1)] {
+        assert_eq!(history(&*journal, name).await, events(versions));
+    }
 }
 
 /// There is an answer for each entry, also for none and for an empty one.
@@ -160,13 +196,17 @@ pub async fn intents_are_open_until_resolved(harness: &impl JournalHarness) {
     let intents = [
         intent("2", IntentKind::Assign),
         intent("1", IntentKind::Dial(call("a"))),
-        partyline_domain::ports::Intent { agent: None, ..intent("3", IntentKind::Restore) },
+        Intent { agent: None, ..intent("3", IntentKind::Restore) },
     ];
+    let mut intents = intents.to_vec();
+    for intent in &mut intents {
+        *intent = harness.allowed(intent.clone()).await;
+    }
     for intent in &intents {
         assert_eq!(commit(&*journal, vec![Change::Intend(intent.clone())]).await, Ok(()));
     }
     let reopened = harness.reopened(journal.clone()).await;
-    assert_eq!(reopened.open_intents().await, Ok(intents.to_vec()));
+    assert_eq!(reopened.open_intents().await, Ok(intents));
     assert_eq!(commit(&*journal, vec![Change::Resolve(attempt("1"))]).await, Ok(()));
     assert_eq!(open(&*journal).await, ["2", "3"]);
 }
@@ -174,7 +214,8 @@ pub async fn intents_are_open_until_resolved(harness: &impl JournalHarness) {
 /// Resolving what is not open is no error: a resolution may be written twice after a crash.
 pub async fn resolving_twice_is_no_error(harness: &impl JournalHarness) {
     let journal = harness.journal().await;
-    let entry = vec![Change::Intend(intent("1", IntentKind::Assign)), Change::Resolve(attempt("1"))];
+    let assign = harness.allowed(intent("1", IntentKind::Assign)).await;
+    let entry = vec![Change::Intend(assign), Change::Resolve(attempt("1"))];
     assert_eq!(commit(&*journal, entry).await, Ok(()));
     assert_eq!(open(&*journal).await, [""; 0]);
     assert_eq!(commit(&*journal, vec![Change::Resolve(attempt("1")), Change::Resolve(attempt("2"))]).await, Ok(()));
@@ -210,16 +251,18 @@ pub async fn what_is_forgotten_can_be_remembered_anew(harness: &impl JournalHarn
 /// What was answered is there for everyone who opens the journal.
 pub async fn another_handle_sees_what_was_answered(harness: &impl JournalHarness) {
     let journal = harness.journal().await;
-    let dial = attempt("1");
+    let dial = harness.allowed(intent("1", IntentKind::Dial(call("b")))).await;
+    // A store has the call from when it was handed in.
+    let known = history(&*journal, "b").await.len() as u64;
     let entry = vec![
         append("a", 0, &events(1..=3)),
-        append("b", 0, &[recorded(1, CallEvent::DialIntended { attempt: dial })]),
-        Change::Intend(intent("1", IntentKind::Dial(call("b")))),
+        append("b", known, &[recorded(known + 1, CallEvent::DialIntended { attempt: attempt("1") })]),
+        Change::Intend(dial),
     ];
     assert_eq!(commit(&*journal, entry).await, Ok(()));
     let reopened = harness.reopened(journal).await;
     assert_eq!(history(&*reopened, "a").await, events(1..=3));
     assert_eq!(open(&*reopened).await, ["1"]);
-    let stale = commit(&*reopened, vec![append("a", 0, &events(1..=1))]).await;
+    let stale = commit(&*reopened, vec![append("a", 0, &others(1..=1))]).await;
     assert_eq!(stale, Err(JournalError::Conflict { call: call("a"), expected: 0, actual: 3 }));
 }

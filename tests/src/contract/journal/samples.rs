@@ -45,6 +45,12 @@ pub(super) fn events(versions: RangeInclusive<u64>) -> Vec<Recorded> {
     versions.map(|version| recorded(version, event(version))).collect()
 }
 
+/// Events in the same places that say something else.
+pub(super) fn others(versions: RangeInclusive<u64>) -> Vec<Recorded> {
+    let event = |version| CallEvent::DialIntended { attempt: attempt(&format!("other{version}")) };
+    versions.map(|version| recorded(version, event(version))).collect()
+}
+
 pub(super) fn append(name: &str, expected: u64, events: &[Recorded]) -> Change {
     Change::Append { call: call(name), expected, events: events.to_vec() }
 }
