@@ -45,11 +45,14 @@ pub(crate) async fn run(
     let settings = settings?;
     let world = World::connect(&settings, clock)?;
     let open = OpenStore::open_needed(&settings, clock, command.name(), printer).await?;
-    let desk = Desk { archive: &*open.archive, store: &*open.store, settings: &settings, world: &world, printer };
-    match command {
+    let (archive, store) = (&*open.archive, &*open.store);
+    let desk = Desk { archive, store, open: &open, settings: &settings, world: &world, printer };
+    let outcome = match command {
         // Its output may be held up by a reader, and then only the system can end it.
         Stored::Export(args) => export::run(args, desk).await,
         Stored::Purge(args) => purge::run(args, desk).await,
         Stored::Calls(args) => calls::run(args, desk, &mut Signals::listen()?).await,
-    }
+    };
+    open.close().await;
+    outcome
 }

@@ -18,7 +18,7 @@ use partyline_domain::ports::{Clock as _, Recorded, Store, StoreUnavailable, Tim
 use partyline_domain::{CallId, RunId, Timestamp};
 use partyline_store_adapter::{Archive, CallRow, ProcessInfo};
 
-use crate::compose::World;
+use crate::compose::{OpenStore, World};
 use crate::errors::AppError;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -40,6 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) struct Desk<'a> {
     pub(super) archive: &'a dyn Archive,
     pub(super) store: &'a dyn Store,
+    pub(super) open: &'a OpenStore,
     pub(super) settings: &'a Settings,
     pub(super) world: &'a World,
     pub(super) printer: &'a Printer,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use partyline_domain::flow::Dialed;
 use partyline_domain::ports::NewCall;
-use partyline_domain::{CallRequest, IdempotencyKey, LinePolicy, Timestamp};
+use partyline_domain::{CallRequest, IdempotencyKey, Timestamp};
 use partyline_store_adapter::{CallRow, StateWord};
 
 use super::Desk;
@@ -13,8 +13,11 @@ use super::fields::Fields;
 use super::look_up::OpenDial;
 use super::reconcile::{Sight, sight};
 use super::show::repeats;
+use crate::commands::call;
 use crate::errors::AppError;
 use crate::exit::Exit;
+use crate::resolve::Resolver;
+use crate::settings::Limits;
 use crate::signals::Signals;
 use crate::when;
 
@@ -44,8 +47,10 @@ async fn plan(args: &RedialArgs, desk: Desk<'_>) -> Result<Plan, AppError> {
     let call = desk.find(&args.id).await?;
     let (row, events) = desk.read(&call).await?;
     let before = repeats(&row, desk).await?;
-    let lateness = desk.settings.store.lateness.unwrap_or(LinePolicy::default().lateness);
-    let dial = allowed(&row, OpenDial::of(&events), &before, lateness, desk.now())?;
+    let dial = OpenDial::of(&events);
+    let ringing = dial.as_ref().map(|dial| dial.request.options.ringing_timeout).unwrap_or_default();
+    let lateness = desk.world.shared_policy(ringing, Limits::default()).lateness;
+    let dial = allowed(&row, dial, &before, lateness, desk.now())?;
     if !args.may_ring_twice {
         return Err(not_confirmed(&row));
     }
@@ -145,8 +150,9 @@ fn found(row: &CallRow, desk: Desk<'_>) -> Exit {
 }
 
 async fn place(new: NewCall, desk: Desk<'_>, signals: &mut Signals) -> Result<Exit, AppError> {
-    let _ = (new, desk, signals);
-    Err(AppError::unexpected("TEMP"))
+    let Desk { open, settings, world, printer, .. } = desk;
+    let resolver = Resolver { provider: world.provider(), settings, host: world.host(), clock: world.clock() };
+    Box::pin(call::again(new, open, &resolver, world, printer, signals)).await
 }
 
 #[cfg(test)]

@@ -92,10 +92,14 @@ impl Changing<'_> {
             None => {
                 let asked = clock.now().monotonic;
                 let making = self.make(&before, asked, agent, &Unshared);
-                signals.unless_interrupted(MAY_BE_CHANGED, making).await.map(drop)
+                signals.unless_interrupted(MAY_BE_CHANGED, making).await?;
             }
-            Some(open) => self.change_shared(&before, agent, &open, signals).await,
-        }?;
+            Some(open) => {
+                let outcome = self.change_shared(&before, agent, &open, signals).await;
+                open.close().await;
+                outcome?;
+            }
+        }
         Ok(Exit::Success)
     }
 
@@ -109,7 +113,7 @@ impl Changing<'_> {
     ) -> Result<(), AppError> {
         let clock = self.world.clock();
         let give_up_at = clock.now().monotonic.after(self.wait);
-        let taking = take(&before.id, self.wait, open, self.settings, clock, self.printer);
+        let taking = take(&before.id, self.wait, open, self.world, self.printer);
         let held = signals.unless_interrupted(UNCHANGED, taking).await?;
         let wait_left = give_up_at.since(clock.now().monotonic);
         let wanted = agent.map(|agent| &agent.id);

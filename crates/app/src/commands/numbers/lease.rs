@@ -9,16 +9,16 @@ use async_trait::async_trait;
 use partyline_domain::ports::{
     AssignNumber, Change, Clock as _, Entry, Intent, IntentKind, Number, Release, Taken, Timer as _, Unresolved,
 };
-use partyline_domain::{AgentId, AttemptId, Instant, JournalError, LinePolicy, PhoneNumberId};
+use partyline_domain::{AgentId, AttemptId, Instant, JournalError, PhoneNumberId, RingingTimeout};
 
 use super::change::Ledger;
 use super::shared::told;
 use crate::commands::calls::trouble;
-use crate::compose::OpenStore;
+use crate::compose::{OpenStore, World};
 use crate::errors::AppError;
 use crate::exit::Exit;
 use crate::printer::{Printer, seconds};
-use crate::settings::Settings;
+use crate::settings::Limits;
 use crate::system::{SystemClock, TokioTimer};
 
 /// How often a number is asked for again.
@@ -48,10 +48,10 @@ pub(super) async fn take<'a>(
     number: &PhoneNumberId,
     wait: Duration,
     open: &'a OpenStore,
-    settings: &Settings,
-    clock: SystemClock,
+    world: &World,
     printer: &Printer,
 ) -> Result<Held<'a>, AppError> {
+    let clock = world.clock();
     let timer = TokioTimer::new(clock);
     let give_up_at = clock.now().monotonic.after(wait);
     let mut is_told = false;
@@ -60,7 +60,7 @@ pub(super) async fn take<'a>(
         let answer = open.store.want(number, open.sharing.ttl).await;
         if let Some(taken) = answer.map_err(|why| trouble(why).effect(UNCHANGED))? {
             let until = asked.after(open.sharing.ttl.saturating_sub(open.sharing.margin));
-            let lateness = settings.store.lateness.unwrap_or(LinePolicy::default().lateness);
+            let lateness = world.shared_policy(RingingTimeout::default(), Limits::default()).lateness;
             let (until, unsettled) = (Mutex::new(until), Mutex::default());
             return Ok(Held { open, clock, taken, lateness, until, unsettled });
         }

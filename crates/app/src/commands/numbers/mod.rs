@@ -97,7 +97,9 @@ async fn list(settings: &Settings, world: &World, printer: &Printer) -> Result<E
 async fn shared_numbers(settings: &Settings, world: &World, printer: &Printer) -> Option<Vec<NumberRow>> {
     let read = async {
         let Some(open) = OpenStore::open(settings, world.clock(), "numbers", printer).await? else { return Ok(None) };
-        open.archive.numbers().await.map(Some).map_err(super::calls::trouble)
+        let rows = open.archive.numbers().await;
+        open.close().await;
+        rows.map(Some).map_err(super::calls::trouble)
     };
     read.await.unwrap_or_else(|why: AppError| {
         printer.warn(&format!("who uses the numbers is not known: {}", why.message));
