@@ -346,6 +346,8 @@ fn a_store_that_cannot_be_used_is_said_before_anything_is_sent() {
     let ran = place.run(&["call", "hotel", "--to", CALLEE, "--store", server, "--json"]);
     assert_eq!((ran.code, &ran.json()["reason"]), (2, &json!("store_unavailable")), "{}", ran.stderr);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("s3cr3t"), "{}", ran.stderr);
+    let ran = place.run(&["agents", server]);
+    assert!(ran.code == 2 && !ran.stderr.contains("s3cr3t"), "{}", ran.stderr);
     let ran = place.run(&["call", "hotel", "--to", CALLEE, "--store", "mysql://ada:s3cr3t-word@db"]);
     assert!(ran.code == 2 && !ran.stderr.contains("s3cr3t"), "{}", ran.stderr);
     assert_eq!(requests(&provider), 0);
