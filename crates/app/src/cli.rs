@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use partyline_domain::ports::Rate;
 use partyline_domain::{AfterCall, AssignmentPolicy, ProofPolicy, RingingTimeout};
 
+use crate::commands::calls::args::{CallsArgs, ExportArgs, PurgeArgs};
 use crate::commands::simulate::SimulateArgs;
 use crate::settings::{count, duration, lookup_window, rate, ringing_timeout, settle};
 
@@ -97,6 +98,12 @@ pub(crate) enum Command {
     Call(Box<CallArgs>),
     /// Place many calls, from a file
     Batch(Box<BatchArgs>),
+    /// List the calls in the store, follow them, take them back, or find out what became of them
+    Calls(Box<CallsArgs>),
+    /// Write the calls in the store as CSV or JSON Lines
+    Export(Box<ExportArgs>),
+    /// Throw old calls in the store away, or erase their callees
+    Purge(PurgeArgs),
     /// List the agents
     Agents(ListArgs),
     /// List the phone numbers, or change who answers one
@@ -402,6 +409,9 @@ pub(crate) enum NumbersCommand {
         number: String,
         /// The agent: an alias, an exact id, or a unique name
         agent: String,
+        /// How long a process that places calls from the number is waited for, for example 30s, 5m; 0s = not at all
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+        wait: Duration,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -410,6 +420,9 @@ pub(crate) enum NumbersCommand {
     Release {
         /// The number: an alias, the number itself, or its id
         number: String,
+        /// How long a process that places calls from the number is waited for, for example 30s, 5m; 0s = not at all
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+        wait: Duration,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -509,7 +522,9 @@ impl Command {
                 Some(NumbersCommand::Assign { json, .. } | NumbersCommand::Release { json, .. }) => *json,
             },
             Self::Simulate(args) => args.json,
-            Self::Emulate(_) | Self::Completions { .. } => false,
+            Self::Calls(args) => args.wants_json(),
+            Self::Purge(args) => args.json,
+            Self::Export(_) | Self::Emulate(_) | Self::Completions { .. } => false,
         }
     }
 }

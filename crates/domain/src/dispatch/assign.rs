@@ -84,6 +84,10 @@ impl Dispatcher {
             self.fail_assignment(slot, reason, detail, now);
             return;
         }
+        if self.is_better_elsewhere(&choice, now) {
+            self.send_elsewhere(slot, now);
+            return;
+        }
         self.restless = true;
         let index = self.queue.index(&agent);
         if indifferent {
@@ -251,7 +255,7 @@ impl Dispatcher {
             kind,
             number: number.clone(),
             agent: agent.clone(),
-            epoch: self.epoch(number),
+            epoch: self.epoch_for(number, &attempt),
             send_by: now.wall.after(within),
             within,
         };
@@ -263,13 +267,13 @@ impl Dispatcher {
     /// The journal has the intent: the change may go out.
     pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, now: Now) {
         let Some(desk) = self.desks.get(number) else { return };
-        let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt) else { return };
+        let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt).cloned() else { return };
         if (desk.served.is_none() && !change.restore) || self.stopping == Stopping::Abandoned {
             let why = ProviderError::permanent(FailureKind::NotBuilt, "no call needs the number any more");
             self.change_unsent(number, attempt, why, now);
             return;
         }
-        if !self.holds(number, now.monotonic) {
+        if !self.holds(number, now.monotonic) || !self.is_of_this_lease(number, attempt) {
             let why = ProviderError::permanent(FailureKind::TooLate, "another process may have the number");
             self.change_unsent(number, attempt, why, now);
             return;
@@ -297,7 +301,7 @@ impl Dispatcher {
                 let Changed::Failed(error) = changed else { return };
                 self.desk(number).served = None;
                 if self.sharing.is_some() {
-                    self.hand_back(slot, now);
+                    self.hand_back(slot);
                     self.dirty.insert(number.clone());
                     return;
                 }
@@ -473,7 +477,7 @@ impl Dispatcher {
         let agent_name = self.agents.name(&record.request.agent).cloned();
         let later = record.turned().is_some_and(|turned| turned.paged);
         if self.sharing.is_some() && !later && !record.unjournalled {
-            self.attach(Change::Close(record.request.id.clone()));
+            self.close_call(record.request.id.clone());
         }
         let report = record.report(agent_name, number);
         self.outbox.push(Effect::Tell(Notice::Completed(Box::new(report))));

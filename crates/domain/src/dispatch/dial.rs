@@ -37,10 +37,10 @@ impl Dispatcher {
 
     pub(super) fn intend(&mut self, slot: Slot, now: Now) {
         let number = self.record(slot).at.clone();
-        let (epoch, end) = (self.epoch(&number), self.within_lease(&number, self.record(slot).send_by(now.monotonic)));
-        let within = end.since(now.monotonic);
+        let within = self.within_lease(&number, self.record(slot).send_by(now.monotonic)).since(now.monotonic);
+        let attempt = self.record(slot).next_attempt();
+        let epoch = self.epoch_for(&number, &attempt);
         let record = self.record_mut(slot);
-        let attempt = record.next_attempt();
         record.sends += 1;
         record.turned_mut().first_sent.get_or_insert(now.monotonic);
         record.step = Step::Intent(attempt.clone(), now.monotonic);
@@ -69,10 +69,12 @@ impl Dispatcher {
         let Step::Intent(attempt, decided) = record.step.clone() else { return };
         let line = self.desks.get(&record.at).map(|desk| &desk.line);
         let admits = line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy));
-        if !admits || !self.holds(&record.at, now.monotonic) {
+        let number = record.at.clone();
+        if !admits || !self.holds(&number, now.monotonic) || !self.is_of_this_lease(&number, &attempt) {
             self.assignment_lost(slot, &attempt, now);
             return;
         }
+        let record = self.record(slot);
         let not_after = self.within_lease(&record.at, record.send_by(decided));
         self.bind(slot, now);
         let record = self.record_mut(slot);

@@ -4,7 +4,7 @@ use crate::dispatch::effect::{Effect, Slot, Ticket};
 use crate::dispatch::{Dispatcher, Step};
 use crate::error::{FailureKind, JournalError, ProviderError};
 use crate::flow::{CallEvent, CallState, WithdrawReason};
-use crate::ids::{AttemptId, PhoneNumberId};
+use crate::ids::{AttemptId, CallId, PhoneNumberId};
 use crate::ports::{Change, Entry, Intent, Recorded};
 use crate::time::Now;
 
@@ -76,12 +76,12 @@ impl Dispatcher {
         self.outbox.push(Effect::Commit(ticket, Entry { changes }));
     }
 
-    /// Adds a change that nothing waits for to the last entry, where there is one.
-    pub(super) fn attach(&mut self, change: Change) {
+    /// Notes that nothing is left to be done for a call: in its last entry, where that has just been decided.
+    pub(super) fn close_call(&mut self, call: CallId) {
         let last = self.outbox.iter_mut().rev().find_map(Effect::entry_mut);
-        match last {
-            Some(entry) => entry.changes.push(change),
-            None => self.commit(vec![change], Release::Nothing),
+        match last.filter(|entry| entry.calls().any(|other| *other == call)) {
+            Some(entry) => entry.changes.push(Change::Close(call)),
+            None => self.commit(vec![Change::Close(call)], Release::Nothing),
         }
     }
 
@@ -106,7 +106,7 @@ impl Dispatcher {
                 let refused = ProviderError::permanent(FailureKind::NotBuilt, detail);
                 self.change_unsent(&number, &attempt, refused, now);
                 if let JournalError::Fenced { .. } = error {
-                    self.lease_lost(&number, now);
+                    self.fenced(now);
                 }
             }
             (Some(Release::Fact(_)), Ok(())) | (Some(Release::Nothing) | None, _) => {}
@@ -114,12 +114,15 @@ impl Dispatcher {
     }
 
     fn unjournalled(&mut self, slot: Slot, error: &JournalError, now: Now) {
+        if self.sharing.is_some() {
+            self.audit.forget(slot);
+        }
         let Some(record) = self.calls.get_mut(&slot) else { return };
         if self.sharing.is_some() {
             // The store knows better: whoever takes the call goes on from there.
-            self.forget(slot, now);
-            if let JournalError::Fenced { number } = error {
-                self.lease_lost(number, now);
+            self.forget(slot);
+            if let JournalError::Fenced { .. } = error {
+                self.fenced(now);
             }
             return;
         }

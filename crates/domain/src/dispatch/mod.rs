@@ -207,11 +207,11 @@ impl Dispatcher {
             Input::Cancel(call) => self.cancel(&call, now),
             Input::Drain => {
                 self.drain();
-                self.leave_store(now);
+                self.leave_store();
             }
             Input::Serve(numbers) => self.serve_numbers(numbers),
             Input::Nudge { own } => self.nudge(own),
-            Input::Leave => self.leave_store(now),
+            Input::Leave => self.leave_store(),
             Input::Claimed(answer) => self.claimed(answer, now),
             Input::Renewed(answer) => self.renewed(answer, now),
             Input::Released(answer) => self.released(&answer, now),

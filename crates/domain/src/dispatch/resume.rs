@@ -21,6 +21,8 @@ struct History {
     /// When the last of them was, by the wall clock of whoever intended it.
     intended: Timestamp,
     given_up: bool,
+    /// When its last event was decided.
+    last: Timestamp,
 }
 
 impl History {
@@ -37,6 +39,7 @@ impl History {
             sends: u32::try_from(intents.clone().count()).unwrap_or(u32::MAX),
             intended: intents.next_back().map_or_else(Timestamp::default, |recorded| recorded.at),
             given_up,
+            last: events.last()?.at,
         })
     }
 }
@@ -52,7 +55,7 @@ impl Dispatcher {
             return;
         }
         let cancel = stored.cancel.then(|| history.request.id.clone());
-        let (intended, given_up) = (history.intended, history.given_up);
+        let (intended, given_up, last) = (history.intended, history.given_up, history.last);
         let slot = self.take_up(history, stored, now);
         // A dial that is open was decided at this point or before, as far as waiting for it is concerned.
         let last_sent = now.monotonic.after(stored.open_for).since_origin().saturating_sub(stored.over_for);
@@ -76,8 +79,9 @@ impl Dispatcher {
                     self.conclude(slot);
                 } else {
                     let conversation = initiated.conversation().clone();
-                    self.follow(&conversation, now);
-                    self.prove(slot, conversation, None, now);
+                    let began = Now { wall: last.min(now.wall), ..now };
+                    self.follow(&conversation, began);
+                    self.prove(slot, conversation, None, began);
                 }
             }
             CallState::Failed(_) => self.end(slot, now),
@@ -88,7 +92,7 @@ impl Dispatcher {
     }
 
     fn take_up(&mut self, history: History, stored: &StoredCall, now: Now) -> Slot {
-        let History { request, state, version, sends, intended: _, given_up } = history;
+        let History { request, state, version, sends, intended: _, given_up, last: _ } = history;
         self.arrivals += 1;
         let slot = Slot(self.arrivals);
         self.slots.insert(request.id.clone(), slot);
@@ -112,7 +116,7 @@ impl Dispatcher {
     /// Goes on with a call of which no dial is open.
     pub(super) fn go_on(&mut self, slot: Slot, now: Now) {
         if self.stopping != Stopping::No {
-            self.hand_back(slot, now);
+            self.hand_back(slot);
             return;
         }
         let record = self.record(slot);

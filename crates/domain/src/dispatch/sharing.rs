@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::dispatch::effect::{Effect, Slot, Ticket};
-use crate::dispatch::record::Step;
-use crate::dispatch::{Dispatcher, TimerKey};
-use crate::ids::{CallId, PhoneNumberId};
+use crate::dispatch::record::{Record, Step};
+use crate::dispatch::{Desk, Dispatcher, TimerKey};
+use crate::ids::{AttemptId, CallId, PhoneNumberId};
 use crate::notice::Notice;
 use crate::policy::SharingPolicy;
 use crate::ports::{Claim, Claimed, Release, Renewed, StoreUnavailable, Taken};
+use crate::request::NumberChoice;
 use crate::time::{Instant, Now};
 
 /// How often giving back is tried before a process that leaves lets its leases run out.
@@ -58,6 +59,8 @@ pub(super) struct Sharing {
     look_again: Option<Instant>,
     renewing: Option<Instant>,
     renew_at: Option<Instant>,
+    /// Requests whose intents the store has not answered, with the epochs that they were decided under.
+    intended: BTreeMap<AttemptId, u64>,
     /// Numbers that were let go, with their epochs.
     numbers: BTreeMap<PhoneNumberId, u64>,
     /// Calls that were let go.
@@ -84,6 +87,7 @@ impl Sharing {
             look_again: None,
             renewing: None,
             renew_at: None,
+            intended: BTreeMap::new(),
             numbers: BTreeMap::new(),
             calls: BTreeSet::new(),
             after: Ticket(0),
@@ -119,8 +123,32 @@ impl Dispatcher {
     }
 
     /// The epoch under which requests are sent on the number; 0 where it is not shared.
-    pub(super) fn epoch(&self, number: &PhoneNumberId) -> u64 {
+    fn epoch(&self, number: &PhoneNumberId) -> u64 {
         self.desks.get(number).and_then(|desk| desk.held).map_or(0, |held| held.epoch)
+    }
+
+    /// The epoch under which a request is going to be sent.
+    pub(super) fn epoch_for(&mut self, number: &PhoneNumberId, attempt: &AttemptId) -> u64 {
+        let epoch = self.epoch(number);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.intended.insert(attempt.clone(), epoch);
+        }
+        epoch
+    }
+
+    /// Whether the number's lease is still the one under which the request was decided. Asked once, when it is sent.
+    pub(super) fn is_of_this_lease(&mut self, number: &PhoneNumberId, attempt: &AttemptId) -> bool {
+        let epoch = self.epoch(number);
+        let Some(sharing) = &mut self.sharing else { return true };
+        sharing.intended.remove(attempt) == Some(epoch)
+    }
+
+    /// Hands a call back that this process cannot place for now, and leaves others the time to take it.
+    pub(super) fn send_elsewhere(&mut self, slot: Slot, now: Now) {
+        self.hand_back(slot);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.not_before = sharing.not_before.max(now.monotonic.after(sharing.policy.look_again_after));
+        }
     }
 
     /// The earlier of `at` and the end of the number's lease.
@@ -149,11 +177,11 @@ impl Dispatcher {
     }
 
     /// Stops taking calls, hands back what is not dialled, and gives the numbers back when all else has ended.
-    pub(super) fn leave_store(&mut self, now: Now) {
+    pub(super) fn leave_store(&mut self) {
         let Some(sharing) = &mut self.sharing else { return };
         sharing.serves = Serves::Leaving;
         sharing.not_before = Instant::default();
-        self.hand_back_all(|_| true, now);
+        self.hand_back_all(|_| true);
         let held = self.desks.iter().filter(|(_, desk)| desk.held.is_some());
         let held: Vec<PhoneNumberId> = held.map(|(number, _)| number.clone()).collect();
         for number in held {
@@ -202,7 +230,22 @@ impl Dispatcher {
             self.resume(&call, now);
         }
         if leaving {
-            self.leave_store(now);
+            self.leave_store();
+        }
+        self.hand_back_what_has_no_number();
+    }
+
+    /// A claim may bring calls for numbers that were let go while it was under way.
+    fn hand_back_what_has_no_number(&mut self) {
+        let held = self.desks.iter().filter(|(_, desk)| desk.held.is_some());
+        let held: BTreeSet<PhoneNumberId> = held.map(|(number, _)| number.clone()).collect();
+        self.hand_back_all(|numbers| !numbers.iter().any(|number| held.contains(number)));
+    }
+
+    /// The store has refused an intent: it is asked at once which leases still hold.
+    pub(super) fn fenced(&mut self, now: Now) {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.renew_at = Some(now.monotonic);
         }
     }
 
@@ -215,14 +258,16 @@ impl Dispatcher {
             return;
         }
         desk.held = Some(Held { epoch, until, returning: false });
-        desk.line.adopt(taken, now.monotonic, &policy);
+        let ends = desk.line.adopt(taken, now.monotonic, &policy);
         let unresolved = taken.unresolved.len();
         if let Some(sharing) = &mut self.sharing {
             sharing.numbers.remove(&number);
             sharing.renew_at.get_or_insert(asked.after(sharing.policy.renew_every));
         }
         self.outbox.push(Effect::Tell(Notice::NumberTaken { number: number.clone(), epoch, unresolved }));
-        self.wake_line_at(&number, Some(now.monotonic));
+        for end in ends {
+            self.wake_line_at(&number, Some(end));
+        }
         self.dirty.insert(number);
         self.restless = true;
     }
@@ -248,7 +293,7 @@ impl Dispatcher {
             self.cancel(&call, now);
         }
         for number in renewed.wanted {
-            self.hand_back_all(|numbers| numbers.contains(&number), now);
+            self.hand_back_all(|numbers| numbers.contains(&number));
             self.give_up_number(&number);
         }
     }
@@ -268,7 +313,7 @@ impl Dispatcher {
             }
         }
         for number in lost {
-            self.lease_lost(&number, now);
+            self.lease_lost(&number);
         }
         // A lease of which nothing is known here comes from an answer that was lost, or from giving back that failed.
         let unknown =
@@ -284,16 +329,27 @@ impl Dispatcher {
     }
 
     /// Another process has the number: what was not dialled goes on there.
-    pub(super) fn lease_lost(&mut self, number: &PhoneNumberId, now: Now) {
+    pub(super) fn lease_lost(&mut self, number: &PhoneNumberId) {
         if self.desk(number).held.take().is_none() {
             return;
         }
         self.outbox.push(Effect::Tell(Notice::NumberLost { number: number.clone() }));
-        self.hand_back_all(|numbers| numbers.contains(number), now);
+        self.hand_back_all(|numbers| numbers.contains(number));
+        self.leave_restore_to_others(number);
         if self.desk(number).open_session().is_some() {
             self.close(number);
         }
         self.nudge(false);
+    }
+
+    /// Whoever has the number next gives it back, and ends the calls that wait for that.
+    fn leave_restore_to_others(&mut self, number: &PhoneNumberId) {
+        let waits = |record: &Record| record.at == *number && record.step == Step::Restore;
+        let waiting = self.calls.iter().filter(|(_, record)| waits(record));
+        let waiting: Vec<Slot> = waiting.map(|(slot, _)| *slot).collect();
+        for slot in waiting {
+            self.forget(slot);
+        }
     }
 
     /// Begins nothing new on the number, and gives it back when what is under way has ended.
@@ -307,33 +363,37 @@ impl Dispatcher {
     }
 
     /// Hands back every call that is not dialled and whose numbers are meant.
-    fn hand_back_all(&mut self, meant: impl Fn(&crate::request::NumberChoice) -> bool, now: Now) {
+    fn hand_back_all(&mut self, meant: impl Fn(&NumberChoice) -> bool) {
         let calls = self.calls.iter().filter(|(_, record)| meant(&record.request.numbers));
         let calls: Vec<Slot> = calls.map(|(slot, _)| *slot).collect();
         for slot in calls {
-            self.hand_back(slot, now);
+            self.hand_back(slot);
         }
     }
 
     /// Hands a call back that is not dialled: it waits in the store again, with its history.
-    pub(super) fn hand_back(&mut self, slot: Slot, now: Now) {
+    pub(super) fn hand_back(&mut self, slot: Slot) {
         let Some(record) = self.calls.get(&slot) else { return };
         match record.step {
             Step::Verification | Step::Line | Step::Retry(_) | Step::Assignment => {}
             Step::Permit => self.outbox.push(Effect::DropPermit(slot)),
             Step::Intent(..) | Step::Answer(_) | Step::Evidence(_) | Step::Proof(_) | Step::Restore => return,
         }
-        self.forget(slot, now);
+        self.forget(slot);
     }
 
     /// Drops a call of which the store knows more than this process, or which is to wait there: whoever takes it goes
     /// on from its history.
-    pub(super) fn forget(&mut self, slot: Slot, now: Now) {
+    pub(super) fn forget(&mut self, slot: Slot) {
         let Some(record) = self.calls.get(&slot) else { return };
         let (call, number) = (record.request.id.clone(), record.at.clone());
         let open = match &record.step {
-            Step::Answer(sent) => Some((sent.attempt.clone(), sent.at.max(sent.not_after).after(self.policy.lateness))),
-            Step::Intent(attempt, _) => Some((attempt.clone(), now.monotonic)),
+            Step::Answer(sent) => {
+                let until = sent.at.max(sent.not_after).after(self.policy.lateness);
+                Some((sent.attempt.clone(), Some(until)))
+            }
+            // It is not sent, and not resolved either: whoever goes on with the call may use the same id.
+            Step::Intent(attempt, _) => Some((attempt.clone(), None)),
             Step::Verification
             | Step::Line
             | Step::Assignment
@@ -344,8 +404,8 @@ impl Dispatcher {
             | Step::Restore => None,
         };
         if let Some((attempt, until)) = open {
-            self.desk(&number).line.unpin(&attempt, Some(until));
-            self.wake_line_at(&number, Some(until));
+            self.desk(&number).line.unpin(&attempt, until);
+            self.wake_line_at(&number, until);
         }
         let placed = matches!(self.record(slot).step, Step::Proof(_) | Step::Restore);
         self.return_permit(slot);
@@ -408,6 +468,12 @@ impl Dispatcher {
         if self.sharing.is_none() {
             return;
         }
+        if let Some(sharing) = &mut self.sharing
+            && self.commits.is_empty()
+        {
+            sharing.intended.clear();
+        }
+        self.hand_back_what_waits();
         self.let_idle_numbers_go(now);
         self.plan_renewal(now);
         self.plan_claim(now);
@@ -472,17 +538,31 @@ impl Dispatcher {
         }
     }
 
+    /// A call whose dial was not sent after all does not wait for a number that is being given back.
+    fn hand_back_what_waits(&mut self) {
+        let returning = |desk: &Desk| desk.held.is_some_and(|held| held.returning);
+        let returning = self.desks.iter().filter(|(_, desk)| returning(desk));
+        let returning: BTreeSet<PhoneNumberId> = returning.map(|(number, _)| number.clone()).collect();
+        if self.sharing.as_ref().is_some_and(|sharing| sharing.is_leaving()) {
+            self.hand_back_all(|_| true);
+        } else if !returning.is_empty() {
+            self.hand_back_all(|numbers| numbers.iter().any(|number| returning.contains(number)));
+        }
+    }
+
     /// Numbers that no call needs are given back when their leases would be prolonged, and at once by one who leaves.
     fn let_idle_numbers_go(&mut self, now: Now) {
         let Some(sharing) = &self.sharing else { return };
         let due = sharing.renewing.is_none() && sharing.renew_at.is_some_and(|at| at <= now.monotonic);
-        let needless =
-            |number: &PhoneNumberId| due && !self.is_open(number) && sharing.claiming.is_none() && !sharing.stale;
+        // Calls that wait for proof by pages are this process's as long as it holds a number.
+        let needed = |number: &PhoneNumberId| self.is_open(number) || self.audit.waits_for(number);
+        let needless = |number: &PhoneNumberId| due && !needed(number) && sharing.claiming.is_none() && !sharing.stale;
+        let leaving = sharing.is_leaving();
         let gone = self.desks.iter().filter(|(number, desk)| {
             let Some(held) = desk.held else { return false };
             let quiet = desk.in_flight.is_empty() && desk.served.is_none() && desk.line.is_quiet();
-            let owes =
-                desk.line.owes_restore() && now.monotonic < held.until && self.stopping != super::Stopping::Abandoned;
+            let gives_up = leaving && held.until <= now.monotonic || self.stopping == super::Stopping::Abandoned;
+            let owes = desk.line.owes_restore() && !gives_up;
             quiet && !owes && (held.returning || needless(number))
         });
         let gone: Vec<PhoneNumberId> = gone.map(|(number, _)| number.clone()).collect();
@@ -491,7 +571,8 @@ impl Dispatcher {
             if self.desk(&number).open_session().is_some() {
                 self.close(&number);
             }
-            self.hand_back_all(|numbers| numbers.contains(&number), now);
+            self.hand_back_all(|numbers| numbers.contains(&number));
+            self.leave_restore_to_others(&number);
             if let Some(sharing) = &mut self.sharing {
                 sharing.numbers.insert(number, held.epoch);
                 sharing.after = Ticket(self.tickets);

@@ -11,9 +11,14 @@ use crate::time::Instant;
 impl Line {
     /// Takes over what the store knows of the number. Whatever earlier holders may have sent is waited out exactly
     /// (`scheduling.md` 4.3 no. 5): it keeps the number with its agent until it can no longer take effect. Who answers
-    /// the number is known only where the holder before left it cleanly a moment ago.
-    pub fn adopt(&mut self, taken: &Taken, now: Instant, policy: &LinePolicy) {
+    /// the number is known only where the holder before left it cleanly a moment ago. Returns when each of those requests
+    /// is over.
+    pub fn adopt(&mut self, taken: &Taken, now: Instant, policy: &LinePolicy) -> Vec<Instant> {
+        let mut ends = Vec::new();
         self.belief = Belief::Unknown;
+        // A read that is under way was sent before the number was ours.
+        self.changed_at = Some(now);
+        self.number = None;
         for unresolved in &taken.unresolved {
             #[cfg(feature = "mutations")]
             if policy.mutation == Some(crate::policy::Mutation::NoQuarantine) {
@@ -25,6 +30,7 @@ impl Line {
                 let left = unresolved.open_for.saturating_add(policy.lateness).saturating_sub(unresolved.over_for);
                 self.pins.add(attempt.clone(), unresolved.intent.agent.clone());
                 self.pins.hold_until(attempt, now.after(left));
+                ends.push(now.after(left));
             }
         }
         let clean = taken.unresolved.is_empty() && self.quarantined.is_none();
@@ -40,6 +46,7 @@ impl Line {
             compared: None,
             given_up,
         });
+        ends
     }
 
     /// Whether no request of this process is unanswered.

@@ -176,6 +176,30 @@ async fn place(
     Ok(Exit::of_report(&report))
 }
 
+/// Places a call that repeats one of before.
+///
+/// # Errors
+/// As `call` does.
+pub(super) async fn again(
+    new: NewCall,
+    open: &OpenStore,
+    resolver: &Resolver<'_>,
+    world: &World,
+    printer: &Printer,
+    signals: &mut Signals,
+) -> Result<Exit, AppError> {
+    let clock = world.clock();
+    let expires_at = Some(clock.now().wall.after(EXPIRES));
+    let new = NewCall { request: CallRequest { expires_at, ..new.request }, ..new };
+    let elapsed = printer.clone();
+    let log = CallLog::new(world.request_counter(), Box::new(move || elapsed.elapsed_ms()), false);
+    let policy = world.shared_policy(new.request.options.ringing_timeout, Limits::default());
+    let ports = world.shared_ports(open, Limits::default());
+    let agent = new.request.agent.to_string();
+    let placing = Placing { open, ports, policy, known: Known::default(), log, printer, clock };
+    share(Session::start(placing, new), &agent, resolver, world, printer, signals).await
+}
+
 /// Follows a call that goes through the store to its end, tells what came of it, and leaves.
 async fn share(
     mut session: Session<'_>,
