@@ -64,6 +64,11 @@ impl Trouble {
             self.began(Trying::Sharing, detail);
         } else if *notice == Notice::StoreBack {
             self.ended(Trying::Sharing);
+        } else if *notice == Notice::HistoryUnreadable {
+            self.printer.warn(&format!(
+                "a call in the store {} makes no sense to this version of partyline: it is left alone",
+                self.place
+            ));
         }
     }
 
