@@ -6,8 +6,9 @@ use std::sync::Arc;
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use crate::cli::{Cli, Command, GlobalArgs, LogFormat, NumbersCommand};
+use crate::cli::{Cli, Command, GlobalArgs, LogFormat};
 use crate::commands;
+use crate::commands::stored::Stored;
 use crate::compose::World;
 use crate::env_vars::{self, Environment};
 use crate::errors::AppError;
@@ -15,7 +16,7 @@ use crate::exit::Exit;
 use crate::logging;
 use crate::mask::masked;
 use crate::printer::Printer;
-use crate::settings::Settings;
+use crate::settings::{Flags, Settings};
 use crate::signals::Signals;
 use crate::system::SystemClock;
 use crate::text::{clean_lines, shortened};
@@ -112,6 +113,9 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, AppError> {
         | Command::Batch(_)
         | Command::Agents(_)
         | Command::Numbers(_)
+        | Command::Calls(_)
+        | Command::Export(_)
+        | Command::Purge(_)
         | Command::Doctor(_)
         | Command::Simulate(_)
         | Command::Completions { .. } => tokio::runtime::Builder::new_current_thread(),
@@ -121,7 +125,13 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, AppError> {
 }
 
 async fn execute(cli: &Cli, environment: &Environment, printer: &Printer, clock: SystemClock) -> Exit {
-    let settings = || Settings::load(cli.global.config.as_deref(), cli.global.base_url.as_deref(), environment);
+    let global = &cli.global;
+    let flags = Flags {
+        config: global.config.as_deref(),
+        base_url: global.base_url.as_deref(),
+        store: global.store.as_deref(),
+    };
+    let settings = || Settings::load(flags, environment);
     match &cli.command {
         Command::Call(args) => Box::pin(commands::call::run(args, settings(), printer, clock)).await,
         Command::Batch(args) => told(Box::pin(commands::batch::run(args, settings(), printer, clock)).await, printer),
@@ -129,51 +139,38 @@ async fn execute(cli: &Cli, environment: &Environment, printer: &Printer, clock:
         Command::Completions { shell } => commands::completions::run(*shell, printer),
         Command::Emulate(args) => told(commands::emulate::run(args, printer).await, printer),
         Command::Simulate(args) => told(commands::simulate::run(args, printer), printer),
-        Command::Agents(_) | Command::Numbers(_) => {
-            let work = async {
-                let settings = settings()?;
-                let world = World::connect(&settings, clock)?;
-                manage(&cli.command, &settings, &world, printer).await
-            };
-            let effect = match &cli.command {
-                Command::Numbers(args) if args.command.is_some() => {
-                    "a change that was being sent may have taken effect"
-                }
-                Command::Numbers(_)
-                | Command::Agents(_)
-                | Command::Call(_)
-                | Command::Batch(_)
-                | Command::Doctor(_)
-                | Command::Emulate(_)
-                | Command::Simulate(_)
-                | Command::Completions { .. } => "nothing was changed",
-            };
-            match Signals::listen() {
-                Ok(mut signals) => told(signals.unless_interrupted(effect, work).await, printer),
-                Err(error) => told(Err(error), printer),
-            }
+        Command::Calls(_) | Command::Export(_) | Command::Purge(_) | Command::Numbers(_) | Command::Agents(_) => {
+            told(Box::pin(manage(&cli.command, settings(), printer, clock)).await, printer)
         }
     }
 }
 
-async fn manage(command: &Command, settings: &Settings, world: &World, printer: &Printer) -> Result<Exit, AppError> {
+/// The commands that place no call, but for one that is placed once more.
+async fn manage(
+    command: &Command,
+    settings: Result<Settings, AppError>,
+    printer: &Printer,
+    clock: SystemClock,
+) -> Result<Exit, AppError> {
     match command {
-        Command::Numbers(args) => match &args.command {
-            None => commands::numbers::list(settings, world, printer).await,
-            Some(NumbersCommand::Assign { number, agent, .. }) => {
-                commands::numbers::assign(number, agent, settings, world, printer).await
-            }
-            Some(NumbersCommand::Release { number, .. }) => {
-                commands::numbers::release(number, settings, world, printer).await
-            }
-        },
+        Command::Calls(args) => commands::stored::run(Stored::Calls(args), settings, printer, clock).await,
+        Command::Export(args) => commands::stored::run(Stored::Export(args), settings, printer, clock).await,
+        Command::Purge(args) => commands::stored::run(Stored::Purge(args), settings, printer, clock).await,
+        Command::Numbers(args) => commands::numbers::run(args, settings, printer, clock).await,
         Command::Agents(_)
         | Command::Call(_)
         | Command::Batch(_)
         | Command::Doctor(_)
         | Command::Emulate(_)
         | Command::Simulate(_)
-        | Command::Completions { .. } => commands::agents::run(settings, world, printer).await,
+        | Command::Completions { .. } => {
+            let work = async {
+                let settings = settings?;
+                let world = World::connect(&settings, clock)?;
+                commands::agents::run(&settings, &world, printer).await
+            };
+            Signals::listen()?.unless_interrupted("nothing was changed", work).await
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The command line: arguments and their help texts, nothing else.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use partyline_domain::ports::Rate;
 use partyline_domain::{AfterCall, AssignmentPolicy, ProofPolicy, RingingTimeout};
 
+use crate::commands::calls::args::{CallsArgs, ExportArgs, PurgeArgs};
 use crate::commands::simulate::SimulateArgs;
 use crate::settings::{count, duration, lookup_window, rate, ringing_timeout, settle};
 
@@ -39,10 +40,12 @@ CSV with a heading, or JSON Lines (one object a line). Columns (keys):
   priority       `normal` or `urgent`
   expires        not dialled after this: a time such as 2026-12-24T18:00:00Z, or in how long, as 30m
   user_id        the end user this call is for
+  key            your own word for this call: with the same word it is not placed twice
   language, first_message, system_prompt, voice_id
                  changes to the agent for this call
 Every other column is a dynamic variable. In CSV its type is inferred as by `call --var`; a column \
-named `x:text`, `x:number` or `x:bool` forces it. An empty cell is not given.";
+named `x:text`, `x:number` or `x:bool` forces it. An empty cell is not given.
+A file that is named like a subcommand is written with its folder: `./resume`.";
 
 /// Many voice agents, one phone number: verify the agent, assign the number, dial, and tell the truth about it
 #[derive(Debug, Parser)]
@@ -64,6 +67,12 @@ pub(crate) struct GlobalArgs {
     /// Where the provider's API is
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) base_url: Option<String>,
+
+    /// Where calls and numbers are kept for all processes that share them: a path, `sqlite:<PATH>`, `postgres://...`, or
+    /// `memory` for nowhere [default: partyline/store.db in the XDG data directory]
+    // Parsed later: clap would repeat a password on stderr.
+    #[arg(long, global = true, value_name = "PLACE")]
+    pub(crate) store: Option<String>,
 
     /// How log lines are written to stderr; with `json` the log events take the place of the step lines
     #[arg(long, global = true, value_name = "FORMAT")]
@@ -89,6 +98,12 @@ pub(crate) enum Command {
     Call(Box<CallArgs>),
     /// Place many calls, from a file
     Batch(Box<BatchArgs>),
+    /// List the calls in the store, follow them, take them back, or find out what became of them
+    Calls(Box<CallsArgs>),
+    /// Write the calls in the store as CSV or JSON Lines
+    Export(Box<ExportArgs>),
+    /// Throw old calls in the store away, or erase their callees
+    Purge(PurgeArgs),
     /// List the agents
     Agents(ListArgs),
     /// List the phone numbers, or change who answers one
@@ -141,6 +156,15 @@ pub(crate) struct CallArgs {
     #[arg(long, value_name = "BOOL")]
     pub(crate) recording: Option<bool>,
 
+    /// Your own word for this call: asked for again with the same word, it is not placed twice, and its outcome is told
+    /// again
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+
+    /// Not dialled after this: a time such as 2026-12-24T18:00:00Z, or in how long, as 30m [default: 1h, with a store]
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) expires: Option<String>,
+
     #[command(flatten)]
     pub(crate) policies: PolicyArgs,
 
@@ -162,12 +186,15 @@ pub(crate) struct CallArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = BATCH_FORMAT)]
+#[command(after_help = BATCH_FORMAT, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct BatchArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<BatchCommand>,
+
     /// The calls: a CSV or JSON Lines file; `-` = stdin
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) file: Option<PathBuf>,
 
     /// How the file is written [default: by its extension, else by its first byte]
     #[arg(long, value_name = "FORMAT")]
@@ -216,6 +243,55 @@ pub(crate) struct BatchArgs {
     pub(crate) out: Option<PathBuf>,
 }
 
+impl BatchArgs {
+    /// The calls.
+    pub(crate) fn file(&self) -> &Path {
+        self.file.as_deref().expect("clap asks for it where there is no subcommand")
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BatchCommand {
+    /// Go on with a batch that was interrupted, or whose process has ended
+    Resume(Box<ResumeArgs>),
+    /// Say how far a batch is
+    Status {
+        /// The batch, by its id or how that begins [default: the latest that is not finished, else the latest]
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take back what is not dialled of a batch, for good
+    Cancel {
+        /// The batch, by its id or how that begins [default: the latest that is not finished]
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// The batch, by its id or how that begins [default: the latest that is not finished]
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+
+    /// Print one JSON object for each call that ends from now on
+    #[arg(long, help_heading = MODE)]
+    pub(crate) json: bool,
+
+    /// Write what became of each row as CSV, also of those that ended before
+    #[arg(long, value_name = "FILE", help_heading = MODE)]
+    pub(crate) out: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormatArg {
     /// Comma-separated values with a heading
@@ -224,7 +300,7 @@ pub(crate) enum FormatArg {
     Jsonl,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = PACE)]
 pub(crate) struct PaceArgs {
     /// How many dials may wait for their answer at once [default: no limit]
@@ -333,6 +409,9 @@ pub(crate) enum NumbersCommand {
         number: String,
         /// The agent: an alias, an exact id, or a unique name
         agent: String,
+        /// How long a process that places calls from the number is waited for, for example 30s, 5m; 0s = not at all
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+        wait: Duration,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -341,6 +420,9 @@ pub(crate) enum NumbersCommand {
     Release {
         /// The number: an alias, the number itself, or its id
         number: String,
+        /// How long a process that places calls from the number is waited for, for example 30s, 5m; 0s = not at all
+        #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+        wait: Duration,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -429,14 +511,20 @@ impl Command {
     pub(crate) fn wants_json(&self) -> bool {
         match self {
             Self::Call(args) => args.json,
-            Self::Batch(args) => args.json,
+            Self::Batch(args) => match &args.command {
+                None => args.json,
+                Some(BatchCommand::Resume(args)) => args.json,
+                Some(BatchCommand::Status { json, .. } | BatchCommand::Cancel { json, .. }) => *json,
+            },
             Self::Agents(args) | Self::Doctor(args) => args.json,
             Self::Numbers(args) => match &args.command {
                 None => args.list.json,
                 Some(NumbersCommand::Assign { json, .. } | NumbersCommand::Release { json, .. }) => *json,
             },
             Self::Simulate(args) => args.json,
-            Self::Emulate(_) | Self::Completions { .. } => false,
+            Self::Calls(args) => args.wants_json(),
+            Self::Purge(args) => args.json,
+            Self::Export(_) | Self::Emulate(_) | Self::Completions { .. } => false,
         }
     }
 }

@@ -1,15 +1,17 @@
 //! The wiring: which adapter stands behind which port. The only place that names the adapters.
 
 mod rehearsal;
+mod store;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use partyline_domain::ports::{
-    AgentProfile, Ids, MemoryJournal, Number, NumberProvider, Paced, Provider, Rate, Unlimited,
+    AgentProfile, Ids, Journal, MemoryJournal, Number, NumberProvider, Paced, Permits, Provider, Unlimited,
 };
-use partyline_domain::{Now, Ports, Timestamp};
+use partyline_domain::{LinePolicy, Now, Ports, RingingTimeout, Timestamp};
 use partyline_elevenlabs_adapter::{ApiKey, BaseUrl, ElevenLabs, Settings as AdapterSettings, SetupError};
 use partyline_fake_adapter::emulator::{EmulatorError, Key};
 use partyline_fake_adapter::{Emulator, EmulatorConfig, FaultRule, RunningEmulator};
@@ -17,10 +19,18 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::cli::EmulateArgs;
 use crate::errors::AppError;
-use crate::settings::{CallChoices, NumberSettings, Settings};
+use crate::settings::{CallChoices, Limits, NumberSettings, Settings};
 use crate::system::{SystemClock, TokioTimer, UuidIds};
 
 pub(crate) use rehearsal::{Rehearsal, Rehearsed};
+/// What people ask of a store.
+pub(crate) mod archive {
+    pub(crate) use partyline_store_adapter::{
+        Batch, BatchCursor, BatchState, CallFilter, CallRow, Holder, NewBatch, NumberRow, StateWord,
+    };
+}
+
+pub(crate) use store::{OpenStore, Trouble, Trying};
 
 /// The key of the sandbox, which is no secret.
 const SANDBOX_KEY: &str = "test-key-sandbox";
@@ -33,6 +43,9 @@ pub(crate) struct World {
     clock: SystemClock,
     ids: UuidIds,
     host: String,
+    dial_margin: Duration,
+    lateness: Option<Duration>,
+    limits: Limits,
 }
 
 impl World {
@@ -50,10 +63,19 @@ impl World {
         let key = ApiKey::parse(settings.key()?.expose_secret()).map_err(|why| {
             AppError::usage("bad_api_key", format!("`ELEVENLABS_API_KEY`: {why}")).effect("nothing was sent")
         })?;
-        let adapter_settings =
-            AdapterSettings { allow_insecure: settings.allow_http, ..AdapterSettings::new(base_url) };
+        let usual = AdapterSettings::new(base_url);
+        let dial_margin = settings.dial_margin.unwrap_or(usual.dial_margin);
+        let adapter_settings = AdapterSettings { allow_insecure: settings.allow_http, dial_margin, ..usual };
         let adapter = ElevenLabs::new(adapter_settings, key, Arc::new(clock)).map_err(|why| setup_failed(&why))?;
-        Ok(Self { adapter: Arc::new(adapter), clock, ids: UuidIds::new(clock)?, host })
+        Ok(Self {
+            adapter: Arc::new(adapter),
+            clock,
+            ids: UuidIds::new(clock)?,
+            host,
+            dial_margin,
+            lateness: settings.store.lateness,
+            limits: settings.limits,
+        })
     }
 
     /// The provider.
@@ -92,30 +114,52 @@ impl World {
         self.clock
     }
 
-    /// What the driver needs. The journal lives as long as the process.
-    pub(crate) fn ports(&self) -> Ports {
+    /// What the driver needs, where nothing is shared: the journal lives as long as the process. `limits` go before those
+    /// of the settings.
+    pub(crate) fn ports(&self, limits: Limits) -> Ports {
+        let unshared = self.with(Arc::new(MemoryJournal::default()), Arc::new(Unlimited));
+        paced(unshared, limits.or(self.limits))
+    }
+
+    /// What a driver needs that shares its numbers. `limits` go before those of the settings, and hold over all processes.
+    pub(crate) fn shared_ports(&self, open: &OpenStore, limits: Limits) -> Ports {
+        let limits = limits.or(self.limits);
+        // A process without limits need not ask.
+        let permits = if limits == Limits::default() { Arc::new(Unlimited) } else { open.permits(limits) };
+        self.with(Arc::clone(&open.store) as Arc<dyn Journal>, permits)
+    }
+
+    fn with(&self, journal: Arc<dyn Journal>, permits: Arc<dyn Permits>) -> Ports {
         let provider: Arc<dyn Provider> = Arc::clone(&self.adapter) as Arc<dyn Provider>;
         Ports {
             provider,
             clock: Arc::new(self.clock),
             timer: Arc::new(TokioTimer::new(self.clock)),
             ids: Arc::new(self.ids),
-            journal: Arc::new(MemoryJournal::default()),
-            permits: Arc::new(Unlimited),
+            journal,
+            permits,
         }
+    }
+
+    /// How numbers are used, where nothing is shared.
+    pub(crate) fn line_policy(&self, limits: Limits) -> LinePolicy {
+        let limits = limits.or(self.limits);
+        LinePolicy { in_flight_total: limits.max_in_flight, live_max: limits.max_live, ..LinePolicy::default() }
+    }
+
+    /// How numbers are used that are shared, by a process whose calls ring so long at most. Whoever takes a number over
+    /// must wait until nothing that was sent before can still take effect: at least as long as a dial may take.
+    pub(crate) fn shared_policy(&self, ringing: RingingTimeout, limits: Limits) -> LinePolicy {
+        let usual = self.line_policy(limits);
+        let dial = ringing.duration().saturating_add(self.dial_margin);
+        LinePolicy { lateness: self.lateness.unwrap_or(usual.lateness).max(dial), ..usual }
     }
 }
 
-/// How often something may happen a second; `None`: no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Pace {
-    pub(crate) dials: Option<Rate>,
-    pub(crate) requests: Option<Rate>,
-}
-
-/// The same ports with limits of how often they are used.
-pub(crate) fn paced(ports: Ports, pace: Pace) -> Ports {
-    let paced = Paced::new(Arc::clone(&ports.clock), Arc::clone(&ports.timer), pace.dials, pace.requests);
+/// The same ports with limits of how often they are used by this process alone.
+pub(crate) fn paced(ports: Ports, limits: Limits) -> Ports {
+    let (dials, requests) = (limits.dials_per_second, limits.requests_per_second);
+    let paced = Paced::new(Arc::clone(&ports.clock), Arc::clone(&ports.timer), dials, requests);
     Ports { permits: Arc::new(paced), ..ports }
 }
 

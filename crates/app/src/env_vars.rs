@@ -29,8 +29,12 @@ pub(crate) const PARTYLINE_RINGING_TIMEOUT: &str = "PARTYLINE_RINGING_TIMEOUT";
 pub(crate) const PARTYLINE_SETTLE: &str = "PARTYLINE_SETTLE";
 /// See `--log-format`.
 pub(crate) const PARTYLINE_LOG_FORMAT: &str = "PARTYLINE_LOG_FORMAT";
+/// See `--store`.
+pub(crate) const PARTYLINE_STORE: &str = "PARTYLINE_STORE";
 /// Where the user's settings are.
 pub(crate) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// Where the user's data is.
+pub(crate) const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 /// Which log lines are shown.
 pub(crate) const RUST_LOG: &str = "RUST_LOG";
 /// Whether output is coloured.
@@ -61,7 +65,9 @@ pub(crate) const ALL: &[EnvVar] = &[
     EnvVar { name: PARTYLINE_RINGING_TIMEOUT, doc: "as `--ringing-timeout`" },
     EnvVar { name: PARTYLINE_SETTLE, doc: "as `--settle`" },
     EnvVar { name: PARTYLINE_LOG_FORMAT, doc: "as `--log-format`" },
+    EnvVar { name: PARTYLINE_STORE, doc: "as `--store`; may hold the password of a server" },
     EnvVar { name: XDG_CONFIG_HOME, doc: "where `partyline/config.toml` is looked for [default: ~/.config]" },
+    EnvVar { name: XDG_DATA_HOME, doc: "where `partyline/store.db` is kept [default: ~/.local/share]" },
     EnvVar { name: RUST_LOG, doc: "which log lines are shown, for example `partyline=debug`" },
     EnvVar { name: NO_COLOR, doc: "no colours, where set to anything" },
 ];

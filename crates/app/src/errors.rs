@@ -26,6 +26,10 @@ pub(crate) struct AppError {
 
 /// The one word for what a user, or the system, has interrupted.
 const CANCELLED: &str = "cancelled";
+/// The one word for a connection that broke. "Interrupted" is kept for what users do.
+pub(crate) const CONNECTION_LOST: &str = "connection_lost";
+/// The one word for a call that was placed otherwise than asked.
+pub(crate) const MISROUTED: &str = "misrouted";
 
 /// The reason of a failed call as one word for JSON and logs.
 pub(crate) fn reason_word(reason: &FailureReason) -> &'static str {
@@ -36,9 +40,9 @@ pub(crate) fn reason_word(reason: &FailureReason) -> &'static str {
     if is_stopped { CANCELLED } else { reason.as_str() }
 }
 
-/// What kind of failure it was as one word for JSON and logs. "Interrupted" is kept for what users do.
+/// What kind of failure it was as one word for JSON and logs.
 pub(crate) fn kind_word(kind: FailureKind) -> &'static str {
-    if kind == FailureKind::Interrupted { "connection_lost" } else { kind.as_str() }
+    if kind == FailureKind::Interrupted { CONNECTION_LOST } else { kind.as_str() }
 }
 
 impl AppError {

@@ -1,4 +1,4 @@
-//! Partyline on the command line. `compose` is the only module that names adapters, `printer` the only one that
+//! Partyline on the command line. `compose` is the only module that chooses adapters, `printer` the only one that
 //! prints, `env_vars` the only one that reads the environment.
 
 mod app;
@@ -17,6 +17,7 @@ mod settings;
 mod signals;
 mod system;
 mod text;
+mod when;
 
 use std::process::ExitCode;
 

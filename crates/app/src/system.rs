@@ -9,17 +9,21 @@ use uuid::{Builder, Uuid};
 
 use crate::errors::AppError;
 
-/// The system's clocks. Its origin is when it was made.
+/// So long before it was made lies a clock's origin: what is learned from others that happened before this process
+/// began has a place on its clock too.
+const HEAD_START: Duration = Duration::from_secs(60 * 60);
+
+/// The system's clocks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SystemClock {
-    origin: SystemInstant,
+    made: SystemInstant,
 }
 
 impl SystemClock {
     /// A clock that begins now.
     #[expect(clippy::disallowed_methods, reason = "this is the clock behind the port")]
     pub(crate) fn new() -> Self {
-        Self { origin: SystemInstant::now() }
+        Self { made: SystemInstant::now() }
     }
 }
 
@@ -28,7 +32,8 @@ impl Clock for SystemClock {
     fn now(&self) -> Now {
         // A wall clock before 1970 is not set at all.
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Now { monotonic: Instant::from_origin(self.origin.elapsed()), wall: Timestamp::from_unix(wall) }
+        let monotonic = Instant::from_origin(HEAD_START.saturating_add(self.made.elapsed()));
+        Now { monotonic, wall: Timestamp::from_unix(wall) }
     }
 }
 
@@ -49,7 +54,8 @@ impl TokioTimer {
 impl Timer for TokioTimer {
     async fn sleep_until(&self, at: Instant) {
         // Never early: tokio rounds up to whole milliseconds.
-        match self.clock.origin.checked_add(at.since_origin()) {
+        let Some(since_made) = at.since_origin().checked_sub(HEAD_START) else { return };
+        match self.clock.made.checked_add(since_made) {
             Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
             None => std::future::pending().await,
         }
@@ -105,11 +111,23 @@ mod tests {
         assert_eq!(parsed.get_version_num(), 7);
     }
 
+    #[tokio::test]
+    async fn the_timer_goes_by_the_clock() {
+        let clock = SystemClock::new();
+        let timer = TokioTimer::new(clock);
+        timer.sleep_until(Instant::default()).await;
+        let at = clock.now().monotonic.after(Duration::from_millis(20));
+        timer.sleep_until(at).await;
+        let after = clock.now().monotonic.since(at);
+        assert!(clock.now().monotonic >= at && after < Duration::from_secs(10), "{after:?}");
+    }
+
     #[test]
     fn the_monotonic_half_never_goes_back() {
         let clock = SystemClock::new();
         let (first, second) = (clock.now(), clock.now());
         assert!(second.monotonic >= first.monotonic);
+        assert!(first.monotonic.since_origin() >= HEAD_START, "an hour ago has a place");
         assert!(first.wall.unix_seconds() > 1_700_000_000);
     }
 }

@@ -10,6 +10,7 @@ use common::{Place, Provider};
 use serde_json::json;
 
 const BATCH: &[&str] = &["batch", "calls.csv", "--max-in-flight-per-number", "1", "--json", "--out", "results.csv"];
+const UNSHARED: &[&str] = &["--store", "memory"];
 
 fn place(provider: &Provider) -> Place {
     let place = Place::with(provider);
@@ -35,7 +36,7 @@ fn once_finishes_what_is_open_and_starts_nothing_more() {
     for signal in ["-INT", "-TERM"] {
         let provider = Provider::with_faults(&["dial:slow-300ms:*"]);
         let place = place(&provider);
-        let child = place.spawn(BATCH);
+        let child = place.spawn(&[BATCH, UNSHARED].concat());
         wait_until(|| provider.dials() == 2);
         common::send(&child, signal);
         let ran = place.finish(child);
@@ -53,9 +54,15 @@ fn once_finishes_what_is_open_and_starts_nothing_more() {
 
 #[test]
 fn twice_leaves_and_says_what_is_in_doubt() {
+    for more in [UNSHARED, &[]] {
+        twice_leaves(more);
+    }
+}
+
+fn twice_leaves(more: &[&str]) {
     let provider = Provider::with_faults(&["dial:hang-after:*@1"]);
     let place = place(&provider);
-    let mut child = place.spawn(BATCH);
+    let mut child = place.spawn(&[BATCH, more].concat());
     wait_until(|| provider.dials() == 2);
     common::send(&child, "-INT");
     let mut stderr = BufReader::new(child.stderr.take().expect("piped"));

@@ -74,7 +74,7 @@ mod request;
 mod time;
 mod variables;
 
-pub use driver::{Driver, Handle, Known, Observer, Placed, Ports, SubmitError, Unobserved, place};
+pub use driver::{Driver, Handle, Known, Observer, Placed, Ports, SubmitError, Unobserved, find_dial, place};
 pub use error::{Class, FailureKind, JournalError, ProviderError, Remedy, SideEffect};
 pub use ids::{
     AgentId, AttemptId, BatchId, CallId, ConversationId, ID_BYTES_MAX, IdempotencyKey, InvalidId, PhoneNumberId, RunId,
@@ -85,6 +85,7 @@ pub use phone::{CallerId, InvalidPhoneNumber, PhoneNumber};
 pub use policy::Mutation;
 pub use policy::{
     AfterCall, AssignmentPolicy, BreakerPolicy, DialPolicy, Guarantee, LinePolicy, LookUpPolicy, Policies, ProofPolicy,
+    SharingPolicy,
 };
 pub use request::{
     CallOptions, CallRequest, InvalidRingingTimeout, InvalidUserId, NoNumber, NumberChoice, Overrides, Priority,

@@ -171,6 +171,39 @@ pub enum Notice {
         /// What came of it.
         outcome: RestoreOutcome,
     },
+    /// A number is this process's from now on.
+    NumberTaken {
+        /// The number.
+        number: PhoneNumberId,
+        /// The epoch of its lease.
+        epoch: u64,
+        /// How many requests of earlier holders have no known outcome.
+        unresolved: usize,
+    },
+    /// A number was given back.
+    NumberReleased {
+        /// The number.
+        number: PhoneNumberId,
+    },
+    /// Another process has a number that this one had: it did not prolong its lease in time.
+    NumberLost {
+        /// The number.
+        number: PhoneNumberId,
+    },
+    /// A call waits in the store again, or has gone on elsewhere.
+    HandedBack {
+        /// The call.
+        call: CallId,
+    },
+    /// A claimed call's history makes no sense to this version; it is left alone.
+    HistoryUnreadable,
+    /// The store does not answer as it should. Nothing is dialled that it has not taken; it is asked again.
+    StoreTrouble {
+        /// What happened, for people.
+        detail: String,
+    },
+    /// The store answers again.
+    StoreBack,
     /// A call has ended, with all that belonged to it.
     Completed(Box<CallReport>),
 }

@@ -268,6 +268,40 @@ impl Default for BreakerPolicy {
     }
 }
 
+/// How numbers and calls are shared by processes that have a store in common (`scheduling.md` 4.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SharingPolicy {
+    /// How long a lease of a number holds after it was asked for, by the store's clock.
+    pub ttl: Duration,
+    /// How much earlier this process takes it for over: its clock may be slower than the store's, and a request takes
+    /// time from the last look at the clock to its first byte.
+    pub margin: Duration,
+    /// How often leases are prolonged.
+    pub renew_every: Duration,
+    /// How many calls this process has at most that are not closed; the others wait in the store.
+    pub calls_max: usize,
+    /// How long it waits before it asks again, where the store did not answer.
+    pub retry_after: Duration,
+    /// How long it waits before it asks again, where there was nothing to take.
+    pub look_again_after: Duration,
+}
+
+impl Default for SharingPolicy {
+    fn default() -> Self {
+        Self {
+            // `scheduling.md` 2.12 and the protocol of 4.3: a lease of 10 s, renewed every 3 s.
+            ttl: Duration::from_secs(10),
+            // Clocks differ by less than 1 % (A1), and a machine that needs longer than this for a send is paused.
+            margin: Duration::from_millis(500),
+            renew_every: Duration::from_secs(3),
+            // So many give the scheduler enough to gather from, at a few hundred bytes each.
+            calls_max: 2_000,
+            retry_after: Duration::from_millis(500),
+            look_again_after: Duration::from_millis(100),
+        }
+    }
+}
+
 /// A rule of the core that a test may switch off, to show that its checks can fail.
 #[cfg(feature = "mutations")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -282,6 +316,10 @@ pub enum Mutation {
     NoWriteAhead,
     /// A dial in doubt is sent again.
     RedialInDoubt,
+    /// Requests are sent although the lease of their number may have run out.
+    NoLeaseCheck,
+    /// What earlier holders of a number have sent and nobody has resolved is not waited out.
+    NoQuarantine,
 }
 
 impl LinePolicy {

@@ -259,6 +259,7 @@ impl Partyline {
             Effect::LookUp(slot, look_up) => {
                 self.inbox.push_back(Input::LookedUp(slot, look_up.attempt, Ok(None)));
             }
+            Effect::Claim(_) | Effect::Renew(_) | Effect::Release(_) => unreachable!("nothing is shared here"),
             Effect::ReadConversation(slot, _) => self.inbox.push_back(Input::ConversationRead(slot, Ok(None))),
             Effect::DropDial(_) | Effect::DropPermit(_) | Effect::ReturnPermit(_) => {}
         }

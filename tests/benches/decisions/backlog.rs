@@ -175,6 +175,7 @@ impl Backlog {
             }
             Effect::Survey { .. } => self.answer(Input::Surveyed(Ok(Vec::new()))),
             Effect::LookUp(..) | Effect::ReadConversation(..) => unreachable!("nothing is in doubt, or proved"),
+            Effect::Claim(_) | Effect::Renew(_) | Effect::Release(_) => unreachable!("nothing is shared here"),
             Effect::Tell(_) | Effect::DropDial(_) | Effect::DropPermit(_) | Effect::ReturnPermit(_) => {}
         }
     }

@@ -63,6 +63,7 @@ macro_rules! journal_contract {
                 a_stale_append_is_a_conflict,
                 a_conflict_writes_nothing_of_its_entry,
                 a_conflict_leaves_the_other_entries,
+                what_continues_a_refused_entry_is_refused,
                 of_several_writers_one_wins,
                 a_repetition_is_written_once,
                 every_entry_has_an_answer,
@@ -113,6 +114,7 @@ macro_rules! store_contract {
                 a_call_is_followed,
                 a_closed_call_is_told_of,
                 a_closed_call_is_over,
+                late_evidence_is_taken,
                 news_is_heard,
             ]
         );
@@ -122,6 +124,7 @@ macro_rules! store_contract {
             [
                 nothing_waits,
                 numbers_are_taken_for_calls,
+                a_number_that_is_owed_is_taken,
                 a_claim_keeps_to_its_numbers,
                 a_call_may_have_a_choice_of_numbers,
                 calls_come_in_their_order,
@@ -144,6 +147,7 @@ macro_rules! store_contract {
                 a_dead_process_is_succeeded,
                 a_request_is_open_for_a_while_and_then_over,
                 who_comes_late_is_fenced,
+                who_is_not_succeeded_may_speak,
                 a_successors_dial_is_not_taken_for_ones_own,
                 who_is_only_late_goes_on,
                 a_lost_lease_keeps_its_epoch,
@@ -175,7 +179,7 @@ macro_rules! store_contract {
                 what_was_given_back_is_fenced,
                 a_fence_writes_nothing_of_its_entry,
                 a_fence_leaves_the_other_entries,
-                events_need_no_number,
+                events_are_written_by_who_has_the_call,
                 a_repeated_commit_changes_nothing,
                 repeated_entries_are_known_one_by_one,
                 a_commit_of_another_wording_is_no_repetition,

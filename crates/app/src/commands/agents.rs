@@ -35,7 +35,7 @@ pub(crate) async fn run(settings: &Settings, world: &World, printer: &Printer) -
     } else {
         let mut table = table(&["ALIAS", "NAME", "AGENT ID"]);
         for row in &rows {
-            add_row(&mut table, [row.aliases.join(", ").as_str(), row.name, row.agent_id]);
+            add_row(&mut table, &[row.aliases.join(", ").as_str(), row.name, row.agent_id]);
         }
         printer.raw(&lines(&table));
     }

@@ -3,12 +3,18 @@
 pub(crate) mod agents;
 pub(crate) mod batch;
 pub(crate) mod call;
-mod change;
+pub(crate) mod calls;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod emulate;
+mod export;
+mod neighbours;
 pub(crate) mod numbers;
+mod purge;
 pub(crate) mod simulate;
+pub(crate) mod stored;
+mod story;
+mod waiting;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
@@ -26,8 +32,8 @@ fn table(heading: &[&str]) -> Table {
 }
 
 /// Adds a row. What its cells hold is others' text.
-fn add_row<const N: usize>(table: &mut Table, cells: [&str; N]) {
-    table.add_row(cells.map(|cell| clean(cell).into_owned()));
+fn add_row(table: &mut Table, cells: &[&str]) {
+    table.add_row(cells.iter().map(|cell| clean(cell).into_owned()));
 }
 
 /// The table's lines without blanks at their ends.

@@ -13,6 +13,7 @@ use partyline_fake_adapter::world::{AgentSpec, FICTIONAL_NUMBERS_MAX, Latency, N
 use partyline_fake_adapter::{FakeProvider, SharedWorld, TestIds, VirtualClock, World, WorldConfig, clock};
 
 use crate::errors::AppError;
+use crate::settings::Limits;
 
 /// How long each request takes in it; the mean of `scheduling.md` 2.1.
 const LATENCY: Duration = Duration::from_millis(250);
@@ -86,7 +87,7 @@ impl Rehearsal {
         self,
         calls: Vec<CallRequest>,
         policy: &LinePolicy,
-        pace: super::Pace,
+        limits: Limits,
     ) -> Result<Rehearsed, AppError> {
         let ids = Arc::new(TestIds::default());
         let time = Arc::new(self.time.clone());
@@ -98,7 +99,7 @@ impl Rehearsal {
             journal: Arc::new(MemoryJournal::default()),
             permits: Arc::new(Unlimited),
         };
-        let ports = super::paced(ports, pace);
+        let ports = super::paced(ports, limits);
         let (driver, handle) = Driver::new(ports, *policy, Arc::new(Unobserved));
         let mut places = BTreeMap::new();
         for (index, call) in calls.into_iter().enumerate() {

@@ -1,24 +1,37 @@
 //! The settings file. It is walked by hand rather than derived: errors name line, column and key, unknown
 //! keys are refused with the nearest known one, and no value is ever repeated, since it may be a secret.
 
+mod shared;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use partyline_domain::{AgentId, PhoneNumberId};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::choices::{self, CallChoices};
+use super::shared::{Limits, StoreSettings};
 use crate::resolve::nearest;
 
 /// What a settings file says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct FileSettings {
     pub(crate) agents: BTreeMap<String, AgentId>,
     pub(crate) numbers: BTreeMap<String, NumberSettings>,
-    pub(crate) base_url: Option<String>,
+    pub(crate) provider: ProviderSettings,
     pub(crate) number: Option<String>,
     pub(crate) call: CallChoices,
+    pub(crate) store: StoreSettings,
+    pub(crate) limits: Limits,
+}
+
+/// `[provider]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProviderSettings {
+    pub(crate) base_url: Option<String>,
+    pub(crate) dial_margin: Option<Duration>,
 }
 
 /// `[numbers.<alias>]`.
@@ -42,8 +55,8 @@ pub(crate) struct FileError {
     pub(crate) hint: Option<String>,
 }
 
-const TABLES: &[&str] = &["agents", "numbers", "provider", "call"];
-const PROVIDER_KEYS: &[&str] = &["base_url"];
+const TABLES: &[&str] = &["agents", "numbers", "provider", "call", "store", "limits"];
+const PROVIDER_KEYS: &[&str] = &["base_url", "dial_margin"];
 const CHOICE_KEYS: &[&str] =
     &["assignment", "after_call", "proof", "lookup_window", "settle", "ringing_timeout", "recording", "dial_retry"];
 const KEY_ADVICE: &str = "take it out of the file and set the environment variable `ELEVENLABS_API_KEY`";
@@ -116,8 +129,10 @@ fn read_root(root: &DeTable<'_>) -> Outcome<FileSettings> {
         match pair.0.get_ref().as_ref() {
             "agents" => settings.agents = read_agents(table("agents", pair)?)?,
             "numbers" => settings.numbers = read_numbers(table("numbers", pair)?)?,
-            "provider" => settings.base_url = read_provider(table("provider", pair)?)?,
+            "provider" => settings.provider = read_provider(table("provider", pair)?)?,
             "call" => read_call(table("call", pair)?, &mut settings)?,
+            "store" => settings.store = shared::read_store(table("store", pair)?)?,
+            "limits" => settings.limits = shared::read_limits(table("limits", pair)?)?,
             _ => return Err(unknown("", pair, TABLES)),
         }
     }
@@ -164,15 +179,16 @@ fn read_number(path: &str, pair: Pair<'_, '_>) -> Outcome<NumberSettings> {
     Ok(NumberSettings { id, call })
 }
 
-fn read_provider(provider: &DeTable<'_>) -> Outcome<Option<String>> {
-    let mut base_url = None;
+fn read_provider(provider: &DeTable<'_>) -> Outcome<ProviderSettings> {
+    let mut settings = ProviderSettings::default();
     for pair in provider {
         match pair.0.get_ref().as_ref() {
-            "base_url" => base_url = Some(text("provider.base_url", pair)?.to_owned()),
+            "base_url" => settings.base_url = Some(text("provider.base_url", pair)?.to_owned()),
+            "dial_margin" => settings.dial_margin = Some(shared::dial_margin("provider.dial_margin", pair)?),
             _ => return Err(unknown("provider", pair, PROVIDER_KEYS)),
         }
     }
-    Ok(base_url)
+    Ok(settings)
 }
 
 fn read_call(call: &DeTable<'_>, settings: &mut FileSettings) -> Outcome<()> {
@@ -270,8 +286,7 @@ fn mistyped(key: &str, pair: Pair<'_, '_>, expected: &str) -> Wrong {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use partyline_domain::ports::Rate;
     use partyline_domain::{AfterCall, RingingTimeout};
 
     use super::*;
@@ -294,6 +309,18 @@ mod tests {
 
             [provider]
             base_url = "http://127.0.0.1:8080"
+            dial_margin = "10s"
+
+            [store]
+            place = "postgres://ada:secret@db/calls"
+            lateness = "90s"
+            lease = "5s"
+
+            [limits]
+            max_in_flight = 8
+            max_live = "20"
+            dials_per_second = 1
+            requests_per_second = 2.5
 
             [call]
             number = "main"
@@ -305,10 +332,19 @@ mod tests {
         assert_eq!(settings.numbers["main"].id.as_str(), "phnum_1");
         assert_eq!(settings.numbers["main"].call.after_call, Some(AfterCall::Restore));
         assert_eq!(settings.numbers["main"].call.ringing_timeout.map(RingingTimeout::seconds), Some(45));
-        assert_eq!(settings.base_url.as_deref(), Some("http://127.0.0.1:8080"));
+        assert_eq!(settings.provider.base_url.as_deref(), Some("http://127.0.0.1:8080"));
         assert_eq!(settings.number.as_deref(), Some("main"));
         assert_eq!(settings.call.lookup_window, Some(Duration::from_secs(90)));
         assert_eq!(settings.call.dial_retry, Some(false));
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(settings.provider.dial_margin, seconds(10));
+        assert_eq!((settings.store.lateness, settings.store.lease), (seconds(90), seconds(5)));
+        assert_eq!(settings.store.place.map(|place| place.told()).as_deref(), Some("postgres://db/calls"));
+        let limits = settings.limits;
+        assert_eq!((limits.max_in_flight, limits.max_live), (Some(8), Some(20)));
+        let interval = |rate: Option<Rate>| rate.map(Rate::interval);
+        assert_eq!(interval(limits.dials_per_second), seconds(1));
+        assert_eq!(interval(limits.requests_per_second), Some(Duration::from_millis(400)));
     }
 
     #[test]
@@ -342,6 +378,10 @@ mod tests {
                 "partyline numbers",
             ),
             ("[numbers]\nmain = \"phnum_1\"\n", "line 2, column 8: `numbers.main`: expected a table", "[numbers.main]"),
+            ("[store]\nplace = \"mysql://x\"\n", "line 2, column 9: `store.place`: expected `memory`, a path", ""),
+            ("[store]\nlease = \"1ms\"\n", "line 2, column 9: `store.lease`: expected half a second", ""),
+            ("[limits]\nmax_live = 0\n", "line 2, column 12: `limits.max_live`: expected a whole number from 1 on", ""),
+            ("[limits]\nmax_liv = 1\n", "line 2, column 1: unknown key `max_liv` in `[limits]`", "`max_live`?"),
             ("[call]\nringing_timeout = 0\n", "line 2, column 19: `call.ringing_timeout`: expected whole seconds", ""),
         ] {
             let error = wrong(text);

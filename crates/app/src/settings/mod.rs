@@ -2,9 +2,11 @@
 
 mod choices;
 mod file;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use etcetera::BaseStrategy as _;
 use partyline_domain::{AgentId, NumberChoice, PhoneNumberId};
@@ -14,6 +16,7 @@ pub(crate) use choices::{
     AFTER_CALL, ASSIGNMENT, CallChoices, PROOF, count, duration, lookup_window, rate, ringing_timeout, settle, word,
 };
 pub(crate) use file::{FileSettings, NumberSettings};
+pub(crate) use shared::{Limits, Place, StoreSettings};
 
 use crate::env_vars::{self, Environment};
 use crate::errors::AppError;
@@ -42,10 +45,24 @@ pub(crate) struct Settings {
     pub(crate) numbers: BTreeMap<String, NumberSettings>,
     /// The number to call from, as somebody wrote it: alias, E.164 or id.
     pub(crate) number: Option<String>,
+    /// Where processes meet that share numbers.
+    pub(crate) store: StoreSettings,
+    /// How many dials and calls there may be, and how fast.
+    pub(crate) limits: Limits,
+    /// How long a dial may take beyond its ringing.
+    pub(crate) dial_margin: Option<Duration>,
     environment: CallChoices,
     defaults: CallChoices,
     /// Variables that look like ours and are not.
     pub(crate) unknown_variables: Vec<String>,
+}
+
+/// What the command line says for every command.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flags<'a> {
+    pub(crate) config: Option<&'a Path>,
+    pub(crate) base_url: Option<&'a str>,
+    pub(crate) store: Option<&'a str>,
 }
 
 impl Settings {
@@ -53,11 +70,8 @@ impl Settings {
     ///
     /// # Errors
     /// Exit code 2 with the place of what is wrong.
-    pub(crate) fn load(
-        config: Option<&Path>,
-        base_url: Option<&str>,
-        environment: &Environment,
-    ) -> Result<Self, AppError> {
+    pub(crate) fn load(flags: Flags<'_>, environment: &Environment) -> Result<Self, AppError> {
+        let config = flags.config;
         if let Some(name) = environment.unreadable().first() {
             return Err(AppError::usage("configuration", format!("the environment variable `{name}` is not Unicode")));
         }
@@ -69,31 +83,38 @@ impl Settings {
             }
             None => (None, FileSettings::default()),
         };
-        Self::merge(path, file, base_url, environment)
+        Self::merge(path, file, flags, environment)
     }
 
     fn merge(
         path: Option<PathBuf>,
         file: FileSettings,
-        base_url: Option<&str>,
+        flags: Flags<'_>,
         environment: &Environment,
     ) -> Result<Self, AppError> {
-        let base_url = base_url.or(environment.get(env_vars::ELEVENLABS_BASE_URL)).map(str::to_owned);
+        let folder = path.as_deref().and_then(Path::parent);
+        let in_file = file.store.place.map(|place| place.below(folder));
+        let place = place(flags.store, environment)?.or(in_file).or_else(usual_place);
+        let base_url = flags.base_url.or(environment.get(env_vars::ELEVENLABS_BASE_URL)).map(str::to_owned);
         Ok(Self {
             file: path,
             key: environment.get(env_vars::ELEVENLABS_API_KEY).map(SecretString::from),
-            base_url: base_url.or(file.base_url).unwrap_or_else(|| DEFAULT_BASE_URL.to_owned()),
+            base_url: base_url.or(file.provider.base_url).unwrap_or_else(|| DEFAULT_BASE_URL.to_owned()),
             allow_http: read(environment, env_vars::PARTYLINE_ALLOW_HTTP, boolean)?.unwrap_or(false),
             agents: file.agents,
             numbers: file.numbers,
             number: environment.get(env_vars::PARTYLINE_NUMBER).map(str::to_owned).or(file.number),
+            store: StoreSettings { place, ..file.store },
+            limits: file.limits,
+            dial_margin: file.provider.dial_margin,
             environment: environment_choices(environment)?,
             defaults: file.call,
             unknown_variables: environment.unknown().to_vec(),
         })
     }
 
-    /// The settings of a sandbox: how calls are placed stays, everything that names the outside world goes.
+    /// The settings of a sandbox: how calls are placed stays, everything that names the outside world goes, and nothing
+    /// is shared.
     pub(crate) fn sandbox(
         self,
         base_url: String,
@@ -102,7 +123,8 @@ impl Settings {
         number: NumberSettings,
     ) -> Self {
         let numbers = BTreeMap::from([("sandbox".to_owned(), number)]);
-        Self { file: None, key: Some(key), base_url, agents, numbers, number: None, ..self }
+        let store = StoreSettings { place: Some(Place::Memory), ..self.store };
+        Self { file: None, key: Some(key), base_url, agents, numbers, number: None, store, ..self }
     }
 
     /// How a call from the number of this alias is placed: flags, environment, the number's own settings, `[call]`.
@@ -150,6 +172,23 @@ fn read<T>(
 ) -> Result<Option<T>, AppError> {
     let wrong = |expected| AppError::usage("configuration", format!("environment variable `{name}`: {expected}"));
     environment.get(name).map(|text| parse(text).map_err(wrong)).transpose()
+}
+
+/// Where the store is, as far as a flag or the environment says.
+fn place(flag: Option<&str>, environment: &Environment) -> Result<Option<Place>, AppError> {
+    match flag {
+        Some(text) => {
+            let wrong = |expected| AppError::usage("configuration", format!("`--store`: {expected}"));
+            Place::parse(text).map(Some).map_err(wrong)
+        }
+        None => read(environment, env_vars::PARTYLINE_STORE, Place::parse),
+    }
+}
+
+/// Without a home directory there is none.
+fn usual_place() -> Option<Place> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    Some(Place::File(strategy.data_dir().join(shared::USER_STORE)))
 }
 
 fn boolean(text: &str) -> Result<bool, String> {
@@ -229,7 +268,8 @@ mod tests {
 
     fn settings(file: &str, flag: Option<&str>, pairs: &[(&str, &str)]) -> Settings {
         let file = FileSettings::parse(file).expect("a good file");
-        Settings::merge(None, file, flag, &environment(pairs)).unwrap_or_else(|why| panic!("{why:?}"))
+        let flags = Flags { base_url: flag, ..Flags::default() };
+        Settings::merge(None, file, flags, &environment(pairs)).unwrap_or_else(|why| panic!("{why:?}"))
     }
 
     const FILE: &str = "[provider]\nbase_url = \"http://file\"\n[call]\nproof = \"off\"\nafter_call = \"restore\"\n\
@@ -258,7 +298,12 @@ mod tests {
 
     #[test]
     fn a_wrong_variable_is_named_and_not_repeated() {
-        let wrong = Settings::merge(None, FileSettings::default(), None, &environment(&[("PARTYLINE_PROOF", "sk_x")]));
+        let wrong = Settings::merge(
+            None,
+            FileSettings::default(),
+            Flags::default(),
+            &environment(&[("PARTYLINE_PROOF", "sk_x")]),
+        );
         let error = wrong.err().expect("refused");
         assert_eq!(error.message, "environment variable `PARTYLINE_PROOF`: expected `off`, `once`, `required`");
     }
@@ -277,5 +322,29 @@ mod tests {
         assert_eq!(sandbox.key().map(|key| key.expose_secret().to_owned()).ok().as_deref(), Some("test-key-sandbox"));
         assert_eq!(sandbox.number, None);
         assert_eq!(sandbox.numbers.keys().collect::<Vec<_>>(), ["sandbox"]);
+        assert!(matches!(sandbox.store.place, Some(Place::Memory)));
+    }
+
+    #[test]
+    fn the_store_is_where_flag_environment_or_file_say() {
+        let place = |flag, variable: &[(&str, &str)], file: &str| {
+            let file = FileSettings::parse(file).expect("a good file");
+            let flags = Flags { store: flag, ..Flags::default() };
+            let path = Some(PathBuf::from("/etc/partyline.toml"));
+            let settings = Settings::merge(path, file, flags, &environment(variable));
+            settings.unwrap_or_else(|why| panic!("{why:?}")).store.place.map(|place| place.told()).unwrap_or_default()
+        };
+        let (variable, file) = ([("PARTYLINE_STORE", "environment.db")], "[store]\nplace = \"file.db\"\n");
+        assert_eq!(place(Some("memory"), &variable, file), "memory");
+        assert_eq!(place(None, &variable, file), "environment.db");
+        assert_eq!(place(None, &[], file), "/etc/file.db");
+        let wrong = Settings::merge(
+            None,
+            FileSettings::default(),
+            Flags { store: Some("mysql://ada:secret@db"), ..Flags::default() },
+            &environment(&[]),
+        );
+        let error = wrong.err().expect("refused");
+        assert!(error.message.starts_with("`--store`: expected `memory`, a path"), "{}", error.message);
     }
 }

@@ -5,8 +5,9 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use partyline_domain::ports::NumberProvider;
 use partyline_domain::{AgentId, Now, PhoneNumberId};
@@ -113,6 +114,9 @@ impl Drop for Provider {
 /// A clean place to run the binary in.
 pub(crate) struct Place {
     directory: TempDir,
+    /// Whether all runs have one store, as a user's have. Else each has one of its own.
+    shared: bool,
+    runs: AtomicUsize,
     environment: Vec<(String, String)>,
     names: Vec<(String, String)>,
 }
@@ -130,7 +134,8 @@ impl Place {
     pub(crate) fn empty() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().display().to_string();
-        Self { directory, environment: Vec::new(), names: vec![(path, "[dir]".to_owned())] }
+        let names = vec![(path, "[dir]".to_owned())];
+        Self { directory, shared: false, runs: AtomicUsize::new(0), environment: Vec::new(), names }
     }
 
     /// With key, base URL and a settings file for this provider.
@@ -159,6 +164,17 @@ impl Place {
         self
     }
 
+    /// All runs from here have one store.
+    pub(crate) fn sharing(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// The store of all runs.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path().join("home/data/partyline/store.db")
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
@@ -172,12 +188,15 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_partyline"));
         let home = self.path().join("home");
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        let data = home.join("data");
+        let data = if self.shared { data } else { data.join(run.to_string()) };
         command
             .args(arguments)
             .env_clear()
             .env("HOME", &home)
             .env("XDG_CONFIG_HOME", home.join("config"))
-            .env("XDG_DATA_HOME", home.join("data"))
+            .env("XDG_DATA_HOME", data)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(self.path())
             .stdin(Stdio::null());

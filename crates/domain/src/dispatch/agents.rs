@@ -32,6 +32,12 @@ impl Agents {
         (now.since(*at) <= age_max).then_some(profile)
     }
 
+    /// Everything that was asked about within `age_max`, and how long ago.
+    pub(super) fn all(&self, now: Instant, age_max: Duration) -> Vec<(AgentProfile, Duration)> {
+        let aged = self.known.values().map(|(profile, at)| (profile, now.since(*at)));
+        aged.filter(|(_, age)| *age <= age_max).map(|(profile, age)| (profile.clone(), age)).collect()
+    }
+
     /// The agent's name, as far as it was ever told.
     pub(super) fn name(&self, agent: &AgentId) -> Option<&String> {
         self.names.get(agent)

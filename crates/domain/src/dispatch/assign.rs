@@ -84,6 +84,10 @@ impl Dispatcher {
             self.fail_assignment(slot, reason, detail, now);
             return;
         }
+        if self.is_better_elsewhere(&choice, now) {
+            self.send_elsewhere(slot, now);
+            return;
+        }
         self.restless = true;
         let index = self.queue.index(&agent);
         if indifferent {
@@ -244,13 +248,14 @@ impl Dispatcher {
         self.changes += 1;
         let attempt = AttemptId::of_run(&self.run, self.changes);
         let restore = kind == IntentKind::Restore;
-        let within = self.policy.send_within(restore);
+        let end = self.within_lease(number, now.monotonic.after(self.policy.send_within(restore)));
+        let within = end.since(now.monotonic);
         let intent = Intent {
             attempt: attempt.clone(),
             kind,
             number: number.clone(),
             agent: agent.clone(),
-            epoch: 0,
+            epoch: self.epoch_for(number, &attempt),
             send_by: now.wall.after(within),
             within,
         };
@@ -262,17 +267,23 @@ impl Dispatcher {
     /// The journal has the intent: the change may go out.
     pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, now: Now) {
         let Some(desk) = self.desks.get(number) else { return };
-        let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt) else { return };
+        let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt).cloned() else { return };
         if (desk.served.is_none() && !change.restore) || self.stopping == Stopping::Abandoned {
             let why = ProviderError::permanent(FailureKind::NotBuilt, "no call needs the number any more");
             self.change_unsent(number, attempt, why, now);
             return;
         }
+        if !self.holds(number, now.monotonic) || !self.is_of_this_lease(number, attempt) {
+            let why = ProviderError::permanent(FailureKind::TooLate, "another process may have the number");
+            self.change_unsent(number, attempt, why, now);
+            return;
+        }
+        let not_after = change.since.after(self.policy.send_within(change.restore));
         self.outbox.push(Effect::AssignNumber(AssignNumber {
             attempt: attempt.clone(),
             number: number.clone(),
             agent: change.agent.clone(),
-            not_after: change.since.after(self.policy.send_within(change.restore)),
+            not_after: self.within_lease(number, not_after),
         }));
     }
 
@@ -289,6 +300,11 @@ impl Dispatcher {
             Some(slot) if !change.restore => {
                 let Changed::Failed(error) = changed else { return };
                 self.desk(number).served = None;
+                if self.sharing.is_some() {
+                    self.hand_back(slot);
+                    self.dirty.insert(number.clone());
+                    return;
+                }
                 self.fail_assignment(slot, FailureReason::Journal, error.detail().to_owned(), now);
             }
             Some(_) | None => self.changed(number, &change, changed, now),
@@ -459,6 +475,10 @@ impl Dispatcher {
             self.timers.remove(&(expires, TimerKey::Expiry(slot)));
         }
         let agent_name = self.agents.name(&record.request.agent).cloned();
+        let later = record.turned().is_some_and(|turned| turned.paged);
+        if self.sharing.is_some() && !later && !record.unjournalled {
+            self.close_call(record.request.id.clone());
+        }
         let report = record.report(agent_name, number);
         self.outbox.push(Effect::Tell(Notice::Completed(Box::new(report))));
     }

@@ -36,6 +36,7 @@ pub(super) struct Audit {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Unproved {
+    slot: Slot,
     call: CallId,
     agent: AgentId,
     number: PhoneNumberId,
@@ -48,6 +49,16 @@ struct Unproved {
 impl Audit {
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Whether a call that was placed from the number waits for its proof.
+    pub(super) fn waits_for(&self, number: &PhoneNumberId) -> bool {
+        self.waiting.values().any(|unproved| unproved.number == *number)
+    }
+
+    /// Forgets a call of which the journal knows more than we do.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        self.waiting.retain(|_, unproved| unproved.slot != slot);
     }
 
     pub(super) fn drain(&mut self) {
@@ -67,6 +78,7 @@ impl Dispatcher {
         let record = self.record(slot);
         if !record.unjournalled {
             let unproved = Unproved {
+                slot,
                 call: record.request.id.clone(),
                 agent: record.request.agent.clone(),
                 number: record.at.clone(),
@@ -76,6 +88,7 @@ impl Dispatcher {
             };
             self.audit.waiting.insert(conversation, unproved);
             self.audit.fresh += 1;
+            self.record_mut(slot).turned_mut().paged = true;
         }
         self.conclude(slot);
     }
@@ -153,8 +166,9 @@ impl Dispatcher {
         let Unproved { call, number, version, .. } = unproved;
         let recorded =
             Recorded { version: version + 1, at: now.wall, event: CallEvent::ProofRead { proof: proof.clone() } };
-        let change = Change::Append { call: call.clone(), expected: version, events: vec![recorded] };
-        self.commit(vec![change], Release::Nothing);
+        let append = Change::Append { call: call.clone(), expected: version, events: vec![recorded] };
+        let close = self.sharing.is_some().then(|| Change::Close(call.clone()));
+        self.commit([append].into_iter().chain(close).collect(), Release::Nothing);
         if let Proof::Mismatch { agent, .. } = &proof {
             self.mismatched(&call, &number, agent.clone(), now);
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::dispatch::effect::Slot;
 use crate::dispatch::session::Session;
+use crate::dispatch::sharing::Held;
 use crate::flow::FailureReason;
 use crate::ids::PhoneNumberId;
 use crate::line::Line;
@@ -28,6 +29,8 @@ pub(super) struct Desk {
     pub(super) trouble: Option<Trouble>,
     /// Whether it is used.
     pub(super) trust: Trust,
+    /// The lease, where numbers are shared with other processes and this one has it.
+    pub(super) held: Option<Held>,
 }
 
 /// How giving a number back goes.
@@ -91,6 +94,7 @@ impl Desk {
             giving_back: GivingBack::default(),
             trouble: None,
             trust: Trust::default(),
+            held: None,
         }
     }
 

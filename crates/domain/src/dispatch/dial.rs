@@ -25,7 +25,8 @@ impl Dispatcher {
         }
         let record = self.record(slot);
         let line = self.desks.get(&record.at).map(|desk| &desk.line);
-        if line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy)) {
+        let admits = line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy));
+        if admits && self.holds(&record.at, now.monotonic) {
             self.intend(slot, now);
         } else {
             // The wait was so long that the assignment has to be confirmed again. The permit is kept, so
@@ -35,8 +36,11 @@ impl Dispatcher {
     }
 
     pub(super) fn intend(&mut self, slot: Slot, now: Now) {
+        let number = self.record(slot).at.clone();
+        let within = self.within_lease(&number, self.record(slot).send_by(now.monotonic)).since(now.monotonic);
+        let attempt = self.record(slot).next_attempt();
+        let epoch = self.epoch_for(&number, &attempt);
         let record = self.record_mut(slot);
-        let attempt = record.next_attempt();
         record.sends += 1;
         record.turned_mut().first_sent.get_or_insert(now.monotonic);
         record.step = Step::Intent(attempt.clone(), now.monotonic);
@@ -45,11 +49,11 @@ impl Dispatcher {
             kind: IntentKind::Dial(record.request.id.clone()),
             number: record.at.clone(),
             agent: Some(record.request.agent.clone()),
-            epoch: 0,
-            send_by: now.wall.after(record.send_by(now.monotonic).since(now.monotonic)),
-            within: record.send_by(now.monotonic).since(now.monotonic),
+            epoch,
+            send_by: now.wall.after(within),
+            within,
         };
-        let (number, agent) = (record.at.clone(), record.request.agent.clone());
+        let agent = record.request.agent.clone();
         self.desk(&number).line.pin(attempt.clone(), agent);
         self.write(slot, CallEvent::DialIntended { attempt }, now);
         self.intend_dial(slot, intent);
@@ -64,11 +68,14 @@ impl Dispatcher {
         let Some(record) = self.calls.get(&slot) else { return };
         let Step::Intent(attempt, decided) = record.step.clone() else { return };
         let line = self.desks.get(&record.at).map(|desk| &desk.line);
-        if !line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy)) {
+        let admits = line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy));
+        let number = record.at.clone();
+        if !admits || !self.holds(&number, now.monotonic) || !self.is_of_this_lease(&number, &attempt) {
             self.assignment_lost(slot, &attempt, now);
             return;
         }
-        let not_after = record.send_by(decided);
+        let record = self.record(slot);
+        let not_after = self.within_lease(&record.at, record.send_by(decided));
         self.bind(slot, now);
         let record = self.record_mut(slot);
         let sent = Sent { attempt: attempt.clone(), at: now.monotonic, not_after, wall: now.wall };

@@ -1,14 +1,15 @@
 //! What goes into the dispatcher and what comes out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::error::{JournalError, ProviderError};
 use crate::ids::{AgentId, AttemptId, CallId, ConversationId, PhoneNumberId};
 use crate::notice::Notice;
 use crate::phone::PhoneNumber;
 use crate::ports::{
-    AgentProfile, AssignNumber, Conversation, ConversationSummary, DialAnswer, DialRequest, Entry, Number, Permit,
-    PermitRequest,
+    AgentProfile, AssignNumber, Claim, Claimed, Conversation, ConversationSummary, DialAnswer, DialRequest, Entry,
+    Number, Permit, PermitRequest, Release, Renewed, StoreUnavailable,
 };
 use crate::request::CallRequest;
 use crate::time::{Instant, Timestamp};
@@ -36,6 +37,21 @@ pub enum Input {
     Cancel(CallId),
     /// No more calls will come; those that are there go on to their ends.
     Drain,
+    /// Calls are to be claimed that may be placed from these numbers; `None` = from any. Where numbers are shared.
+    Serve(Option<BTreeSet<PhoneNumberId>>),
+    /// Something may have changed in the store.
+    Nudge {
+        /// By this process, which has just handed a call in.
+        own: bool,
+    },
+    /// What is not dialled goes back to the store, and the numbers when all else has ended.
+    Leave,
+    /// The store has answered a claim.
+    Claimed(Result<Claimed, StoreUnavailable>),
+    /// The store has answered a renewal.
+    Renewed(Result<Renewed, StoreUnavailable>),
+    /// The store has answered a release.
+    Released(Result<(), StoreUnavailable>),
     /// Nothing more is to be dialled; open dials are waited for.
     ShutDown,
     /// Nothing more is to be dialled; open dials are dropped and looked up.
@@ -112,6 +128,19 @@ pub enum Effect {
     LookUp(Slot, LookUp),
     /// Read a conversation; answer with [`Input::ConversationRead`].
     ReadConversation(Slot, ConversationId),
+    /// Claim numbers and calls from the store; answer with [`Input::Claimed`].
+    Claim(Claim),
+    /// Prolong every lease for so long; answer with [`Input::Renewed`].
+    Renew(Duration),
+    /// Give numbers and calls back; answer with [`Input::Released`].
+    Release(Box<Release>),
+}
+
+impl Effect {
+    /// The entry, where it is one.
+    pub(super) fn entry_mut(&mut self) -> Option<&mut Entry> {
+        if let Self::Commit(_, entry) = self { Some(entry) } else { None }
+    }
 }
 
 /// How to find a dial in doubt.

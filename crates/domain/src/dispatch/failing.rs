@@ -7,7 +7,7 @@ use crate::dispatch::effect::{Effect, Slot};
 use crate::dispatch::record::Step;
 use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::{FailureKind, ProviderError};
-use crate::flow::{CallEvent, FailureReason};
+use crate::flow::{CallEvent, CallState, FailureReason};
 use crate::ids::{AgentId, PhoneNumberId};
 use crate::notice::{Failing, Notice};
 use crate::time::{Instant, Now};
@@ -87,7 +87,7 @@ impl Dispatcher {
     pub(super) fn is_halted(&mut self, slot: Slot, now: Now) -> bool {
         let Some((kind, detail)) = self.halt(now) else { return false };
         let reason = FailureReason::Provider(kind);
-        if self.record(slot).step == Step::Verification {
+        if matches!(self.record(slot).state, CallState::Requested(_)) {
             self.write(slot, CallEvent::VerificationFailed { reason, detail }, now);
             self.end(slot, now);
         } else {

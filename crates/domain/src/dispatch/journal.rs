@@ -4,7 +4,7 @@ use crate::dispatch::effect::{Effect, Slot, Ticket};
 use crate::dispatch::{Dispatcher, Step};
 use crate::error::{FailureKind, JournalError, ProviderError};
 use crate::flow::{CallEvent, CallState, WithdrawReason};
-use crate::ids::{AttemptId, PhoneNumberId};
+use crate::ids::{AttemptId, CallId, PhoneNumberId};
 use crate::ports::{Change, Entry, Intent, Recorded};
 use crate::time::Now;
 
@@ -76,6 +76,15 @@ impl Dispatcher {
         self.outbox.push(Effect::Commit(ticket, Entry { changes }));
     }
 
+    /// Notes that nothing is left to be done for a call: in its last entry, where that has just been decided.
+    pub(super) fn close_call(&mut self, call: CallId) {
+        let last = self.outbox.iter_mut().rev().find_map(Effect::entry_mut);
+        match last.filter(|entry| entry.calls().any(|other| *other == call)) {
+            Some(entry) => entry.changes.push(Change::Close(call)),
+            None => self.commit(vec![Change::Close(call)], Release::Nothing),
+        }
+    }
+
     /// Closes the intent of a request that can no longer take effect.
     pub(super) fn resolve(&mut self, attempt: AttemptId) {
         if let Some(Effect::Commit(_, entry)) = self.outbox.last_mut() {
@@ -96,13 +105,27 @@ impl Dispatcher {
                 let detail = format!("nothing was sent: {error}");
                 let refused = ProviderError::permanent(FailureKind::NotBuilt, detail);
                 self.change_unsent(&number, &attempt, refused, now);
+                if let JournalError::Fenced { .. } = error {
+                    self.fenced(now);
+                }
             }
             (Some(Release::Fact(_)), Ok(())) | (Some(Release::Nothing) | None, _) => {}
         }
     }
 
     fn unjournalled(&mut self, slot: Slot, error: &JournalError, now: Now) {
+        if self.sharing.is_some() {
+            self.audit.forget(slot);
+        }
         let Some(record) = self.calls.get_mut(&slot) else { return };
+        if self.sharing.is_some() {
+            // The store knows better: whoever takes the call goes on from there.
+            self.forget(slot);
+            if let JournalError::Fenced { .. } = error {
+                self.fenced(now);
+            }
+            return;
+        }
         record.unjournalled = true;
         let sent = match &record.step {
             Step::Answer(_) | Step::Evidence(_) | Step::Proof(_) | Step::Restore => true,

@@ -26,8 +26,10 @@ mod proof;
 mod queue;
 mod record;
 mod restore;
+mod resume;
 mod schedule;
 mod session;
+mod sharing;
 mod stop;
 #[cfg(test)]
 mod tests;
@@ -40,7 +42,7 @@ use crate::flow::CallEvent;
 use crate::ids::{AgentId, CallId, PhoneNumberId, RunId};
 use crate::line::{Decision, Line};
 use crate::notice::Notice;
-use crate::policy::LinePolicy;
+use crate::policy::{LinePolicy, SharingPolicy};
 use crate::request::{CallRequest, NumberChoice};
 use crate::time::{Instant, Now};
 
@@ -53,6 +55,7 @@ use journal::Release;
 use live::Live;
 use queue::Queue;
 use record::{Record, Step};
+use sharing::Sharing;
 use stop::Stopping;
 
 pub use effect::{Deadline, Effect, Input, LookUp, Slot, Ticket};
@@ -114,6 +117,8 @@ pub struct Dispatcher {
     /// In the order of their tickets, which is the order in which they are answered.
     commits: VecDeque<(Ticket, Release)>,
     stopping: Stopping,
+    /// Where numbers are shared with other processes.
+    sharing: Option<Box<Sharing>>,
     outbox: Vec<Effect>,
 }
 
@@ -132,6 +137,8 @@ enum TimerKey {
     Survey,
     /// A breaker may be tried, or a place among the live calls becomes free.
     Anything,
+    /// Leases are prolonged, calls claimed, or something given back.
+    Sharing,
 }
 
 impl Dispatcher {
@@ -162,8 +169,14 @@ impl Dispatcher {
             timers: BTreeSet::new(),
             commits: VecDeque::new(),
             stopping: Stopping::No,
+            sharing: None,
             outbox: Vec::new(),
         }
+    }
+
+    /// A dispatcher that shares its numbers with other processes through a store, as one of which `run` names it.
+    pub fn shared(run: RunId, policy: LinePolicy, sharing: SharingPolicy) -> Self {
+        Self { sharing: Some(Box::new(Sharing::new(sharing))), ..Self::new(run, policy) }
     }
 
     /// Takes one input and says what is to be done. Answers that nobody waits for any more are ignored.
@@ -192,7 +205,16 @@ impl Dispatcher {
             Input::KnowAgent(profile, sent) => self.agents.know(profile, sent),
             Input::KnowNumber(number, sent) => self.desk(&number.id.clone()).line.know(number, sent),
             Input::Cancel(call) => self.cancel(&call, now),
-            Input::Drain => self.drain(),
+            Input::Drain => {
+                self.drain();
+                self.leave_store();
+            }
+            Input::Serve(numbers) => self.serve_numbers(numbers),
+            Input::Nudge { own } => self.nudge(own),
+            Input::Leave => self.leave_store(),
+            Input::Claimed(answer) => self.claimed(answer, now),
+            Input::Renewed(answer) => self.renewed(answer, now),
+            Input::Released(answer) => self.released(&answer, now),
             Input::ShutDown => self.shut_down(now),
             Input::Interrupt => self.interrupt(now),
             Input::Abandon => self.abandon(now),
@@ -212,6 +234,7 @@ impl Dispatcher {
             Input::ConversationRead(slot, answer) => self.conversation_read(slot, answer, now),
         }
         self.schedule(now);
+        self.plan_sharing(now);
     }
 
     /// When it wants to be woken with [`Input::Wake`], and why. `None`: it waits for answers or calls only.
@@ -225,6 +248,7 @@ impl Dispatcher {
             TimerKey::Verify => "agents are asked about together",
             TimerKey::Survey => "the conversation list is read",
             TimerKey::Anything => "something that was held back may be tried",
+            TimerKey::Sharing => "leases are prolonged, calls claimed, or something given back",
         };
         Some(Deadline { at: *at, why })
     }
@@ -234,8 +258,10 @@ impl Dispatcher {
         // After an interrupt nobody waits for an assignment that no restore depends on.
         let waited_for = self.stopping == Stopping::No;
         let busy = |line: &Line| line.owes_restore() || (waited_for && line.change().is_some());
-        let settled = || !self.audit.is_waiting() && !self.lines().any(busy);
-        self.calls.is_empty() && (self.stopping == Stopping::Abandoned || settled())
+        // What is owed on a number that another process has is that process's to settle.
+        let ours = |desk: &Desk| self.sharing.is_none() || desk.held.is_some();
+        let settled = || !self.audit.is_waiting() && !self.desks.values().any(|desk| ours(desk) && busy(&desk.line));
+        self.calls.is_empty() && (self.stopping == Stopping::Abandoned || (settled() && self.has_left()))
     }
 
     /// Whether a call of this id is in the dispatcher.
@@ -254,8 +280,7 @@ impl Dispatcher {
         self.arrivals += 1;
         let slot = Slot(self.arrivals);
         place.insert(slot);
-        let expires =
-            request.expires_at.map(|at| now.monotonic.after(at.since_unix().saturating_sub(now.wall.since_unix())));
+        let expires = expiry(&request, now);
         let record = Record::new(request.clone(), expires, now.monotonic);
         self.calls.insert(slot, Box::new(record));
         self.append(slot, CallEvent::CallRequested { request }, now);
@@ -286,13 +311,14 @@ impl Dispatcher {
         if let Some(number) = numbers.only() {
             let needed =
                 |desk: &Desk| desk.line.decide(&record.want(number), now.monotonic, &self.policy) == Decision::Read;
-            if desks().any(|desk| needed(desk)) {
+            if self.holds(number, now.monotonic) && desks().any(|desk| needed(desk)) {
                 self.read(number, now);
             }
             return;
         }
         let unread = desks().filter(|desk| desk.line.number().is_none() && !desk.line.is_reading());
-        let unread = unread.filter(|desk| !desk.is_out_of_use(now.monotonic));
+        let unread =
+            unread.filter(|desk| !desk.is_out_of_use(now.monotonic) && self.holds(desk.line.id(), now.monotonic));
         let unread: Vec<PhoneNumberId> = unread.map(|desk| desk.line.id().clone()).collect();
         if unread.len() > 1 && self.listing.is_none() {
             self.list_numbers(now);
@@ -331,7 +357,7 @@ impl Dispatcher {
                 TimerKey::Bound(slot) => self.bound(slot, now),
                 TimerKey::Verify => self.ask_about_agents(),
                 // Whether it is still wanted is seen when everything else has been.
-                TimerKey::Survey => {}
+                TimerKey::Survey | TimerKey::Sharing => {}
                 TimerKey::Anything => self.try_again(now),
             }
         }
@@ -354,4 +380,10 @@ impl Dispatcher {
             self.read_back(slot);
         }
     }
+}
+
+/// When a call is not to be dialled any more, by the monotonic clock.
+fn expiry(request: &CallRequest, now: Now) -> Option<Instant> {
+    let left = |at: crate::time::Timestamp| at.since_unix().saturating_sub(now.wall.since_unix());
+    request.expires_at.map(|at| now.monotonic.after(left(at)))
 }

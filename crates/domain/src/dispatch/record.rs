@@ -47,6 +47,8 @@ pub(super) struct Turned {
     pub(super) first_sent: Option<Instant>,
     pub(super) ended_at: Option<Instant>,
     pub(super) restore: Option<RestoreOutcome>,
+    /// A page of the conversation list will prove it, when it has ended here.
+    pub(super) paged: bool,
 }
 
 /// What a call waits for.

@@ -119,7 +119,8 @@ impl Dispatcher {
         let is_open = self.is_open(&at);
         let desk = self.desk(&at);
         let waits = desk.closing == Some(slot) && desk.line.owes_restore();
-        if waits && !is_open {
+        let ours = self.sharing.is_none() || self.desk(&at).held.is_some();
+        if waits && ours && !is_open {
             self.record_mut(slot).step = Step::Restore;
             self.dirty.insert(at);
         } else {

@@ -96,7 +96,7 @@ impl Dispatcher {
             }
         }
         for (_, number) in in_order {
-            if !self.is_open(&number) {
+            if !self.is_open(&number) && self.holds(&number, now.monotonic) {
                 self.give_back(&number, now);
             }
         }
@@ -141,6 +141,9 @@ impl Dispatcher {
 
     fn is_usable(&self, desk: &Desk, now: Now) -> bool {
         let breaker = self.number_breakers.get(desk.line.id());
+        if !self.holds(desk.line.id(), now.monotonic) || desk.held.is_some_and(|held| held.returning) {
+            return false;
+        }
         !desk.is_out_of_use(now.monotonic) && breaker.is_none_or(|breaker| breaker.admits(now.monotonic))
     }
 

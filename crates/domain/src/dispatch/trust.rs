@@ -81,6 +81,8 @@ impl Dispatcher {
             let choice = self.record(slot).request.numbers.clone();
             if let Some((reason, detail)) = self.stranded(&choice, now) {
                 self.fail_assignment(slot, reason, detail, now);
+            } else if self.is_better_elsewhere(&choice, now) {
+                self.send_elsewhere(slot, now);
             }
         }
         self.restless = true;
@@ -93,6 +95,12 @@ impl Dispatcher {
             why = Some(self.out_of_use(number, now)?);
         }
         why
+    }
+
+    /// Whether only a number that this process does not have can serve a call: whoever takes it next takes that number.
+    pub(super) fn is_better_elsewhere(&self, choice: &NumberChoice, now: Now) -> bool {
+        let held = |number: &PhoneNumberId| self.desks.get(number).is_some_and(|desk| desk.held.is_some());
+        self.sharing.is_some() && !choice.iter().any(|number| held(number) && self.out_of_use(number, now).is_none())
     }
 
     fn out_of_use(&self, number: &PhoneNumberId, now: Now) -> Option<(FailureReason, String)> {

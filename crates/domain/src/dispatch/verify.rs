@@ -8,7 +8,7 @@ use crate::dispatch::record::{Record, Step};
 use crate::dispatch::stop::Stopping;
 use crate::dispatch::{Dispatcher, TimerKey};
 use crate::error::ProviderError;
-use crate::flow::{CallEvent, Evidence, FailureReason};
+use crate::flow::{CallEvent, CallState, Evidence, FailureReason};
 use crate::ids::AgentId;
 use crate::ports::{AgentProfile, PAGE_SIZE_MAX};
 use crate::time::Now;
@@ -96,14 +96,21 @@ impl Dispatcher {
             self.unverified(slot, FailureReason::AgentArchived, detail, now);
             return;
         }
-        self.write(slot, CallEvent::AgentVerified { agent_name: profile.name.clone(), evidence }, now);
+        // A call that is gone on with was verified before, and only its agent had to be made sure of again.
+        if matches!(self.record(slot).state, CallState::Requested(_)) {
+            self.write(slot, CallEvent::AgentVerified { agent_name: profile.name.clone(), evidence }, now);
+        }
         self.queue(slot, now);
     }
 
     fn unverified(&mut self, slot: Slot, reason: FailureReason, detail: String, now: Now) {
         if self.waiting_for_verification(slot).is_some() {
-            self.write(slot, CallEvent::VerificationFailed { reason, detail }, now);
-            self.end(slot, now);
+            if matches!(self.record(slot).state, CallState::Requested(_)) {
+                self.write(slot, CallEvent::VerificationFailed { reason, detail }, now);
+                self.end(slot, now);
+            } else {
+                self.fail_assignment(slot, reason, detail, now);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The caller's side of a driver.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +22,9 @@ pub(super) enum Command {
     KnowNumber(Number, Instant),
     Cancel(CallId),
     ShutDown,
+    Serve(Option<BTreeSet<PhoneNumberId>>),
+    Nudge,
+    Leave,
     Interrupt,
     Abandon,
     Watch(CallId, mpsc::UnboundedSender<Recorded>, oneshot::Sender<()>),
@@ -149,6 +153,23 @@ impl Handle {
     /// Takes a call back if its dial has not been sent.
     pub fn cancel(&self, call: &CallId) {
         self.send(Command::Cancel(call.clone()));
+    }
+
+    /// Serves these numbers from now on (`None`: all): takes those that are free and for which calls wait in the store,
+    /// whoever handed them in. For a driver that [shares](crate::Driver::shared) its numbers.
+    pub fn serve(&self, numbers: Option<BTreeSet<PhoneNumberId>>) {
+        self.send(Command::Serve(numbers));
+    }
+
+    /// Looks for calls in the store now: one has just been handed in.
+    pub fn nudge(&self) {
+        self.send(Command::Nudge);
+    }
+
+    /// Leaves the store: calls that are not dialled wait there for others, those that are go on to their ends, and the
+    /// numbers are given back. The driver goes on until its handles are gone, and serves again when it is told to.
+    pub fn leave(&self) {
+        self.send(Command::Leave);
     }
 
     /// Stops starting: calls that are not dialled are withdrawn, and those that are go on to their ends.

@@ -26,15 +26,25 @@ pub(super) struct Log {
     observer: Option<Arc<dyn Observer>>,
     waiting: VecDeque<Item>,
     writing: Option<BoxFuture<'static, Answers>>,
-    /// The tickets of what is being written.
-    tickets: VecDeque<Ticket>,
+    /// What is being written; where an entry was refused already, with the answer to it.
+    tickets: VecDeque<Writing>,
     answers: VecDeque<(Ticket, Result<(), JournalError>)>,
     told_after: VecDeque<Item>,
     watchers: BTreeMap<CallId, Vec<mpsc::UnboundedSender<Recorded>>>,
 }
 
+/// An entry that is being written.
+struct Writing {
+    ticket: Ticket,
+    /// The calls that it adds events to.
+    calls: Vec<CallId>,
+    refused: Option<JournalError>,
+}
+
 enum Item {
     Entry(Ticket, Entry),
+    /// An entry that continues one that was refused.
+    Refused(Ticket, JournalError),
     Notice(Notice),
     /// The place of an entry that is being written: what was told after it waits for it.
     Written(Ticket),
@@ -96,9 +106,18 @@ impl Log {
             };
             let Poll::Ready(answers) = write.poll_unpin(context) else { return Poll::Pending };
             // A journal that answers too little has not kept its contract; nothing may wait for ever.
-            let answers = answers.into_iter().chain(std::iter::repeat_with(no_answer));
-            self.answers.extend(self.tickets.drain(..).zip(answers));
+            let mut answers = answers.into_iter().chain(std::iter::repeat_with(no_answer));
             self.writing = None;
+            for Writing { ticket, calls, refused } in std::mem::take(&mut self.tickets) {
+                let answer = match refused {
+                    Some(error) => Err(error),
+                    None => answers.next().unwrap_or_else(no_answer),
+                };
+                if let Err(error) = &answer {
+                    self.refuse_what_follows(&calls, error);
+                }
+                self.answers.push_back((ticket, answer));
+            }
         }
     }
 
@@ -110,19 +129,36 @@ impl Log {
                 Some(Item::Entry(ticket, entry)) => {
                     self.announce(&entry);
                     self.told_after.push_back(Item::Written(ticket));
-                    self.tickets.push_back(ticket);
+                    let calls = entry.calls().cloned().collect();
+                    self.tickets.push_back(Writing { ticket, calls, refused: None });
                     entries.push(entry);
+                }
+                Some(Item::Refused(ticket, error)) => {
+                    self.told_after.push_back(Item::Written(ticket));
+                    self.tickets.push_back(Writing { ticket, calls: Vec::new(), refused: Some(error) });
                 }
                 Some(item) => self.told_after.push_back(item),
                 None => break,
             }
         }
-        if entries.is_empty() {
+        if entries.is_empty() && self.tickets.is_empty() {
             return !self.told_after.is_empty();
         }
         let journal = self.journal.clone();
         self.writing = Some(async move { journal.commit(entries).await }.boxed());
         true
+    }
+
+    /// A refused entry has events that never happened; what was decided after it for the same calls continues them, and
+    /// could be taken by mistake if somebody else has written as many events meanwhile.
+    fn refuse_what_follows(&mut self, calls: &[CallId], error: &JournalError) {
+        for item in &mut self.waiting {
+            if let Item::Entry(ticket, entry) = item
+                && entry.calls().any(|call| calls.contains(call))
+            {
+                *item = Item::Refused(*ticket, error.clone());
+            }
+        }
     }
 
     /// Keeps the events of an entry, to be told when it is written.
@@ -152,7 +188,7 @@ impl Log {
                 Item::Written(at) if Some(at) == ticket => return,
                 Item::Notice(Notice::Recorded { .. }) if !written => {}
                 Item::Notice(notice) => self.deliver(notice, reports),
-                Item::Written(_) | Item::Entry(..) => {}
+                Item::Written(_) | Item::Entry(..) | Item::Refused(..) => {}
             }
         }
     }

@@ -18,11 +18,12 @@ const PAGES_MAX: u32 = 5;
 /// The most candidates whose records are read in one look-up.
 const CANDIDATES_MAX: usize = 100;
 
-/// Looks for the dial; `None` where it is not to be seen (yet).
+/// Looks for a dial in doubt among the provider's conversations; `None` where it is not to be seen (yet). A candidate
+/// counts only when its own record carries the dial's attempt id.
 ///
 /// # Errors
 /// The first read that fails, where the dial was not found before it.
-pub(super) async fn search(
+pub async fn find_dial(
     provider: &dyn Provider,
     permits: &dyn Permits,
     wanted: &LookUp,

@@ -19,8 +19,8 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use crate::dispatch::{Dispatcher, Effect, Input, Slot};
 use crate::ids::CallId;
 use crate::notice::{CallReport, Notice};
-use crate::policy::LinePolicy;
-use crate::ports::{AgentProfile, Clock, Ids, Journal, Number, Permits, Provider, Timer};
+use crate::policy::{LinePolicy, SharingPolicy};
+use crate::ports::{AgentProfile, Clock, Ids, Journal, Number, Permits, Provider, Store, Timer};
 use crate::request::CallRequest;
 use crate::time::Instant;
 
@@ -29,6 +29,7 @@ use log::Log;
 use work::Work;
 
 pub use handle::{Handle, Placed, SubmitError};
+pub use look_up::find_dial;
 
 /// Everything the driver needs of the world.
 #[derive(Clone)]
@@ -112,16 +113,44 @@ pub struct Driver {
     dials: BTreeMap<Slot, work::Dropper>,
     permits: BTreeMap<Slot, work::Dropper>,
     alarm: Option<(Instant, BoxFuture<'static, ()>)>,
+    /// What is shared with other processes, and the wait for one of them to change it.
+    store: Option<Arc<dyn Store>>,
+    change: Option<BoxFuture<'static, ()>>,
     abandoned: bool,
 }
 
 impl Driver {
     /// A driver and the handle that feeds it. Nothing happens until [`Driver::run`] is polled.
     pub fn new(ports: Ports, policy: LinePolicy, observer: Arc<dyn Observer>) -> (Self, Handle) {
-        let (sender, commands) = mpsc::unbounded();
-        let open = Arc::new(OpenCalls::new(policy.calls_max));
-        let handle = Handle::new(sender, ports.journal.clone(), open.clone());
         let dispatcher = Dispatcher::new(ports.ids.run_id(), policy);
+        Self::build(ports, None, dispatcher, policy.calls_max, observer)
+    }
+
+    /// A driver that shares its numbers with other processes: it claims calls from the store, once it is told which
+    /// numbers it [serves](Handle::serve), and its journal is the store. Calls are handed in with
+    /// [`Store::submit`]; [`Handle::submit`] is for drivers that share nothing.
+    pub fn shared(
+        ports: Ports,
+        store: Arc<dyn Store>,
+        policy: LinePolicy,
+        sharing: SharingPolicy,
+        observer: Arc<dyn Observer>,
+    ) -> (Self, Handle) {
+        let ports = Ports { journal: store.clone(), ..ports };
+        let dispatcher = Dispatcher::shared(store.owner().clone(), policy, sharing);
+        Self::build(ports, Some(store), dispatcher, policy.calls_max, observer)
+    }
+
+    fn build(
+        ports: Ports,
+        store: Option<Arc<dyn Store>>,
+        dispatcher: Dispatcher,
+        calls_max: usize,
+        observer: Arc<dyn Observer>,
+    ) -> (Self, Handle) {
+        let (sender, commands) = mpsc::unbounded();
+        let open = Arc::new(OpenCalls::new(calls_max));
+        let handle = Handle::new(sender, ports.journal.clone(), open.clone());
         let log = Log::new(ports.journal.clone(), observer);
         let driver = Self {
             ports,
@@ -135,6 +164,8 @@ impl Driver {
             dials: BTreeMap::new(),
             permits: BTreeMap::new(),
             alarm: None,
+            store,
+            change: None,
             abandoned: false,
         };
         (driver, handle)
@@ -170,10 +201,25 @@ impl Driver {
             }
         }
         while let Poll::Ready(Some(())) = Pin::new(&mut self.returns).poll_next(context) {}
+        if self.poll_change(context) {
+            return Poll::Ready(Some(Input::Nudge { own: false }));
+        }
         if self.log.is_empty() && self.is_over() {
             return Poll::Ready(None);
         }
         self.poll_alarm(context)
+    }
+
+    /// Whether another process may have changed something in the store.
+    fn poll_change(&mut self, context: &mut Context<'_>) -> bool {
+        let (Some(store), false) = (&self.store, self.abandoned || self.commands.is_none()) else { return false };
+        let store = store.clone();
+        let change = self.change.get_or_insert_with(|| async move { store.changed().await }.boxed());
+        let changed = change.poll_unpin(context).is_ready();
+        if changed {
+            self.change = None;
+        }
+        changed
     }
 
     fn is_over(&self) -> bool {
@@ -204,6 +250,9 @@ impl Driver {
                     let _ = registered.send(());
                 }
                 Poll::Ready(Some(Command::ShutDown)) => return Some(Input::ShutDown),
+                Poll::Ready(Some(Command::Serve(numbers))) => return Some(Input::Serve(numbers)),
+                Poll::Ready(Some(Command::Nudge)) => return Some(Input::Nudge { own: true }),
+                Poll::Ready(Some(Command::Leave)) => return Some(Input::Leave),
                 Poll::Ready(Some(Command::Trust(number))) => return Some(Input::Trust(number)),
                 Poll::Ready(Some(Command::Ended(conversation))) => {
                     return Some(Input::ConversationEnded(conversation));
@@ -283,7 +332,10 @@ impl Driver {
         match effect {
             Effect::Commit(ticket, entry) => self.log.commit(ticket, entry),
             Effect::Tell(notice) => {
-                if let Notice::Completed(_) = notice {
+                // Calls from the store were not counted.
+                if let Notice::Completed(report) = &notice
+                    && self.reports.contains_key(&report.request.id)
+                {
                     self.open.leave();
                 }
                 self.log.tell(notice);
@@ -300,6 +352,9 @@ impl Driver {
                 self.dials.insert(slot, dropper);
                 self.work.push(work);
             }
+            Effect::Claim(claim) => self.ask_store(|store| work::claim(store, claim)),
+            Effect::Renew(ttl) => self.ask_store(|store| work::renew(store, ttl)),
+            Effect::Release(release) => self.ask_store(|store| work::release(store, *release)),
             Effect::ReturnPermit(permit) => self.returns.push(work::return_permit(&self.ports, permit)),
             Effect::VerifyAgents(agents) => self.work.push(work::verify_agents(&self.ports, agents)),
             Effect::ListNumbers => self.work.push(work::list_numbers(&self.ports)),
@@ -311,6 +366,13 @@ impl Driver {
             Effect::AssignNumber(order) => self.work.push(work::assign_number(&self.ports, order)),
             Effect::LookUp(slot, look_up) => self.work.push(work::look_up(&self.ports, slot, look_up)),
             Effect::ReadConversation(slot, id) => self.work.push(work::read_conversation(&self.ports, slot, id)),
+        }
+    }
+
+    fn ask_store(&mut self, question: impl FnOnce(Arc<dyn Store>) -> Work) {
+        // Without a store the dispatcher shares nothing and asks nothing.
+        if let Some(store) = &self.store {
+            self.work.push(question(store.clone()));
         }
     }
 

@@ -3,16 +3,21 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_channel::oneshot;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::dispatch::{Input, LookUp, Slot};
-use crate::driver::{Ports, look_up as search};
+use crate::driver::{Ports, find_dial};
 use crate::ids::{AgentId, ConversationId, PhoneNumberId};
-use crate::ports::{AssignNumber, ConversationQuery, DialRequest, PAGE_SIZE_MAX, PageRequest, Permit, PermitRequest};
+use crate::ports::{
+    AssignNumber, Claim, ConversationQuery, DialRequest, PAGE_SIZE_MAX, PageRequest, Permit, PermitRequest, Release,
+    Store,
+};
 use crate::time::Timestamp;
 
 /// Work under way.
@@ -124,6 +129,18 @@ pub(super) fn survey(ports: &Ports, started_after: Timestamp, wanted: Vec<Conver
     })
 }
 
+pub(super) fn claim(store: Arc<dyn Store>, claim: Claim) -> Work {
+    work(async move { Input::Claimed(store.claim(&claim).await) })
+}
+
+pub(super) fn renew(store: Arc<dyn Store>, ttl: Duration) -> Work {
+    work(async move { Input::Renewed(store.renew(ttl).await) })
+}
+
+pub(super) fn release(store: Arc<dyn Store>, release: Release) -> Work {
+    work(async move { Input::Released(store.release(release).await) })
+}
+
 pub(super) fn read_number(ports: &Ports, number: PhoneNumberId) -> Work {
     let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
@@ -145,7 +162,7 @@ pub(super) fn assign_number(ports: &Ports, order: AssignNumber) -> Work {
 pub(super) fn look_up(ports: &Ports, slot: Slot, wanted: LookUp) -> Work {
     let (provider, permits) = (ports.provider.clone(), ports.permits.clone());
     work(async move {
-        let answer = search::search(provider.as_ref(), permits.as_ref(), &wanted).await;
+        let answer = find_dial(provider.as_ref(), permits.as_ref(), &wanted).await;
         Input::LookedUp(slot, wanted.attempt, answer)
     })
 }

@@ -6,6 +6,7 @@
 //! assigned, do not wait for others; others wait for them.) Knows nothing of flows, journals and calls beyond what a call
 //! wants ([`Want`]); it decides, and the dispatcher acts. Tested in `tests.rs` beside this file.
 
+mod adopt;
 mod belief;
 mod pins;
 mod restore;

@@ -36,6 +36,11 @@ impl Pins {
         self.open.is_empty() && self.held.is_empty()
     }
 
+    /// Whether any request is still to be answered.
+    pub(super) fn are_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
     /// Whether every request that is unresolved is still to be answered: none is only waited out.
     pub(super) fn is_settled(&self) -> bool {
         self.held.is_empty()

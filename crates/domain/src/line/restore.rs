@@ -16,9 +16,9 @@ pub struct Remembered {
     /// Everybody we have tried to assign it to since.
     pub ours: BTreeSet<AgentId>,
     /// When the read was sent with which it is compared before it is given back.
-    compared: Option<Instant>,
+    pub(super) compared: Option<Instant>,
     /// It could not be given back; the next call that needs the number brings the next try.
-    given_up: bool,
+    pub(super) given_up: bool,
 }
 
 /// What has to be done next to give the number back.

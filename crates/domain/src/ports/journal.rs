@@ -87,9 +87,10 @@ pub enum Change {
         /// Who answered it.
         inbound: Option<AgentId>,
     },
-    /// Forgets who answered a number: it has been given back, or somebody else has changed it.
+    /// Forgets who answered a number: it has been given back, or somebody else has changed it. Nothing happens where
+    /// another process holds the number, which has its own to remember; so with [`Change::Remember`].
     Forget(PhoneNumberId),
-    /// Notes that no process has anything left to do for a call.
+    /// Notes that no process has anything left to do for a call. Nothing happens where another process has it.
     Close(CallId),
 }
 
@@ -101,11 +102,22 @@ pub struct Entry {
     pub changes: Vec<Change>,
 }
 
+impl Entry {
+    /// The calls that it adds events to, or closes.
+    pub fn calls(&self) -> impl Iterator<Item = &CallId> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Append { call, .. } | Change::Close(call) => Some(call),
+            Change::Intend(_) | Change::Resolve(_) | Change::Remember { .. } | Change::Forget(_) => None,
+        })
+    }
+}
+
 /// Keeps the journal.
 ///
 /// Contract: an entry is atomic and durable (as far as the adapter promises) when its answer is `Ok`;
 /// entries take effect in the order given; `Conflict` is a normal answer and writes nothing of its entry;
-/// the other entries of the same commit are not touched by it. Look-ups see every entry that was answered.
+/// the other entries of the same commit are not touched by it, but for those that append to the same call or close it:
+/// they continue events that never happened, and are refused too. Look-ups see every entry that was answered.
 #[async_trait]
 pub trait Journal: Send + Sync {
     /// Writes entries; one answer for each, in their order.
@@ -229,7 +241,19 @@ impl Memory {
 impl Journal for MemoryJournal {
     async fn commit(&self, entries: Vec<Entry>) -> Vec<Result<(), JournalError>> {
         let mut memory = self.lock();
-        entries.into_iter().map(|entry| memory.write(entry)).collect()
+        let mut refused: BTreeMap<CallId, JournalError> = BTreeMap::new();
+        let mut write = |entry: Entry| {
+            if let Some(error) = entry.calls().find_map(|call| refused.get(call)) {
+                return Err(error.clone());
+            }
+            let appends: Vec<CallId> = entry.calls().cloned().collect();
+            let answer = memory.write(entry);
+            if let Err(error) = &answer {
+                refused.extend(appends.into_iter().map(|call| (call, error.clone())));
+            }
+            answer
+        };
+        entries.into_iter().map(&mut write).collect()
     }
 
     async fn events(&self, call: &CallId, after: u64) -> Result<Vec<Recorded>, JournalError> {

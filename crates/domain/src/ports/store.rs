@@ -143,7 +143,7 @@ pub struct Renewed {
 }
 
 /// What a process gives back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Release {
     /// Numbers that it does not need any more, with their epochs.
     pub numbers: Vec<(PhoneNumberId, u64)>,
@@ -194,7 +194,9 @@ pub struct StoreUnavailable {
 /// - *Fenced*: a commit with an intent is refused with [`JournalError::Fenced`](crate::JournalError::Fenced), and writes
 ///   nothing of its entry, unless this process holds the number under the intent's epoch and, where the intent is to dial,
 ///   has claimed the call. (A lease that has run out and that nobody else has taken still counts: the epoch has not
-///   changed.) Events alone are fenced by their versions only.
+///   changed.) Events alone are refused with
+///   [`JournalError::Conflict`](crate::JournalError::Conflict) where their version does not fit, where another process has
+///   the call, and where the call is closed, unless they are late evidence (`CallInitiated`, `ProofRead`).
 /// - *Idempotent*: an operation whose answer was lost may be repeated. A commit that is repeated word for word is
 ///   answered `Ok` and changes nothing.
 /// - An *epoch* grows by one with each lease of a number and never falls, also when a lease row was lost.
@@ -208,7 +210,8 @@ pub trait Store: Journal {
     /// Takes calls in, all in one transaction: each gets its first event and waits. One answer for each, in their order.
     async fn submit(&self, calls: Vec<NewCall>) -> Result<Vec<Accepted>, StoreUnavailable>;
 
-    /// Takes free numbers for which calls wait, and free calls that may be placed from a number that this process holds
+    /// Takes free numbers for which calls wait, or whose inbound agent is still remembered (so that somebody gives them
+    /// back whose process has ended), and free calls that may be placed from a number that this process holds
     /// (with those just taken). Calls of numbers that others hold are left to them. Numbers that somebody else
     /// [wants](Store::want) are not taken.
     async fn claim(&self, claim: &Claim) -> Result<Claimed, StoreUnavailable>;

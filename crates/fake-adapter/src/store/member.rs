@@ -138,9 +138,7 @@ impl Journal for Member {
         let closes = |entry: &Entry| entry.changes.iter().any(|change| matches!(change, Change::Close(_)));
         let tells = entries.iter().any(closes);
         loop {
-            let write = |state: &mut StoreState, now| {
-                entries.iter().map(|entry| state.commit(&self.owner, entry.clone(), now)).collect()
-            };
+            let write = |state: &mut StoreState, now| state.commit_all(&self.owner, &entries, now);
             match self.perform(StoreOperation::Commit, tells, write).await {
                 Ok(answers) => return answers,
                 // A retry without any pause would let no time pass, and so never end.

@@ -72,7 +72,8 @@ impl StoreState {
 
     fn numbers_to_take(&self, owner: &RunId, claim: &Claim, free: &[CallId], now: Instant) -> BTreeSet<PhoneNumberId> {
         let requests = free.iter().filter_map(|id| self.calls[id].request());
-        let needed: BTreeSet<_> = requests.flat_map(|request| request.numbers.iter()).collect();
+        let owed = self.inbound.keys();
+        let needed: BTreeSet<_> = requests.flat_map(|request| request.numbers.iter()).chain(owed).collect();
         let takes = |number: &&PhoneNumberId| {
             allows(claim, number)
                 && self.holder_of(number, now).is_none()

@@ -2,12 +2,30 @@
 
 use std::collections::BTreeMap;
 
+use partyline_domain::flow::{CallEvent, CallState};
 use partyline_domain::ports::{Change, Entry, Intent, IntentKind, Recorded};
 use partyline_domain::{AgentId, CallId, Instant, JournalError, PhoneNumberId, RunId};
 
 use super::state::{CallRow, Holder, InboundRow, IntentRow, StoreState};
 
 impl StoreState {
+    /// Writes entries in their order. Where one is refused, so are those after it that append to the same calls.
+    pub fn commit_all(&mut self, owner: &RunId, entries: &[Entry], now: Instant) -> Vec<Result<(), JournalError>> {
+        let mut refused: BTreeMap<&CallId, JournalError> = BTreeMap::new();
+        let mut answers = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let answer = match entry.calls().find_map(|call| refused.get(call)) {
+                Some(error) => Err(error.clone()),
+                None => self.commit(owner, entry.clone(), now),
+            };
+            if let Err(error) = &answer {
+                refused.extend(entry.calls().map(|call| (call, error.clone())));
+            }
+            answers.push(answer);
+        }
+        answers
+    }
+
     /// Writes one entry or nothing of it; see [`partyline_domain::ports::Journal::commit`] and the contract of
     /// [`partyline_domain::ports::Store`].
     ///
@@ -19,6 +37,7 @@ impl StoreState {
             return Ok(());
         }
         let versions = self.check_versions(&entry.changes)?;
+        self.check_claims(owner, &entry.changes)?;
         for change in &entry.changes {
             if let Change::Intend(intent) = change {
                 let is_new = |call: &CallId| versions.contains_key(call) && !self.calls.contains_key(call);
@@ -69,6 +88,19 @@ impl StoreState {
         Ok(versions)
     }
 
+    /// Checks that no other process has the calls, and that one that is closed gets nothing but late evidence.
+    fn check_claims(&self, owner: &RunId, changes: &[Change]) -> Result<(), JournalError> {
+        for change in changes {
+            let Change::Append { call, expected, events } = change else { continue };
+            let Some(row) = self.calls.get(call) else { continue };
+            let others = row.owner().is_some_and(|other| other != owner);
+            if others || (row.closed && !continues(row, events)) {
+                return Err(JournalError::Conflict { call: call.clone(), expected: *expected, actual: row.version() });
+            }
+        }
+        Ok(())
+    }
+
     /// A lease that has run out and that nobody else has taken still counts: its epoch has not changed.
     fn check_fence(
         &self,
@@ -90,6 +122,10 @@ impl StoreState {
         passes.then_some(()).ok_or_else(|| JournalError::Fenced { number: intent.number.clone() })
     }
 
+    fn is_held_by_another(&self, owner: &RunId, number: &PhoneNumberId, now: Instant) -> bool {
+        self.holder_of(number, now).is_some_and(|lease| lease.owner != *owner)
+    }
+
     /// `counted` is how much had been counted before this entry: all its intents come after what it remembers.
     fn apply(&mut self, owner: &RunId, change: Change, counted: u64, now: Instant) {
         match change {
@@ -100,6 +136,8 @@ impl StoreState {
                     row.resolved = true;
                 }
             }
+            Change::Remember { number, .. } | Change::Forget(number)
+                if self.is_held_by_another(owner, &number, now) => {}
             Change::Remember { number, inbound } => {
                 self.inbound.entry(number).or_insert(InboundRow { inbound, since: counted });
             }
@@ -107,7 +145,8 @@ impl StoreState {
                 self.inbound.remove(&number);
             }
             Change::Close(call) => {
-                if let Some(row) = self.calls.get_mut(&call) {
+                let ours = |row: &&mut CallRow| row.owner().is_none_or(|other| other == owner);
+                if let Some(row) = self.calls.get_mut(&call).filter(ours) {
                     row.close();
                 }
             }
@@ -155,4 +194,11 @@ impl StoreState {
     pub fn remembered(&self, number: &PhoneNumberId) -> Option<Option<AgentId>> {
         self.inbound.get(number).map(|row| row.inbound.clone())
     }
+}
+
+/// Whether events are late evidence that the flow allows after a closed call's history.
+fn continues(row: &CallRow, events: &[Recorded]) -> bool {
+    let late = |event: &CallEvent| matches!(event, CallEvent::CallInitiated { .. } | CallEvent::ProofRead { .. });
+    let all = row.history.iter().chain(events).map(|recorded| &recorded.event);
+    events.iter().all(|recorded| late(&recorded.event)) && CallState::fold(all).is_ok()
 }

@@ -12,8 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::random::{Dice, Stream};
 
-/// A fault of the menu that one process without a store can meet. F8, F9, F10, F13, F15 and F20 need several
-/// processes or a store.
+/// A fault of the menu. F8, F9, F10, F13 and F15 need several processes or a store; F20 has no variant yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FaultId {
     /// A timeout before the effect.
@@ -30,12 +29,22 @@ pub enum FaultId {
     F6 = 6,
     /// No connection, a reset, half of an answer, a slow drip.
     F7 = 7,
+    /// A process dies, at any of its steps, and is started again or not.
+    F8 = 8,
+    /// A process is paused, also between its last look at the clock and the send.
+    F9 = 9,
+    /// The clocks of the processes run faster and slower, and their wall clocks are wrong and jump.
+    F10 = 10,
     /// Somebody else changes the number.
     F11 = 11,
     /// An agent or a number goes away.
     F12 = 12,
+    /// The store fails, loses its answers, is slow or away, or has lost the row of a lease.
+    F13 = 13,
     /// The list of conversations lags, hides, shuffles, forgets tags.
     F14 = 14,
+    /// A process does not reach the store, but the provider.
+    F15 = 15,
     /// Calls of others use up the provider's cap.
     F16 = 16,
     /// The agent is bound late; answers come long after the effect.
@@ -47,7 +56,25 @@ pub enum FaultId {
 }
 
 impl FaultId {
-    /// All of them.
+    /// Those that several processes with a store in common meet. (An outsider, a provider that executes twice or lies and
+    /// an operator who stops everything are left to the storms of one process.)
+    pub const SHARED: [Self; 13] = [
+        Self::F1,
+        Self::F2,
+        Self::F3,
+        Self::F5,
+        Self::F6,
+        Self::F7,
+        Self::F8,
+        Self::F9,
+        Self::F10,
+        Self::F13,
+        Self::F14,
+        Self::F15,
+        Self::F18,
+    ];
+
+    /// All that one process without a store can meet.
     pub const ALL: [Self; 14] = [
         Self::F1,
         Self::F2,
@@ -83,7 +110,8 @@ impl fmt::Display for FaultId {
 /// let faults: FaultSet = "F2,F11".parse()?;
 /// assert_eq!(faults.to_string(), "F2,F11");
 /// assert_eq!("all".parse::<FaultSet>()?.to_string(), "all");
-/// assert!("F8".parse::<FaultSet>().is_err());
+/// assert_eq!("f8".parse::<FaultSet>()?.to_string(), "F8");
+/// assert!("F99".parse::<FaultSet>().is_err());
 /// # Ok::<(), partyline_simulation::storm::FaultSetError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -91,7 +119,7 @@ pub struct FaultSet(BTreeSet<FaultId>);
 
 /// A text that names no set of faults.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no fault {name:?}; write all, none, or a list of {}", FaultSet::all().list())]
+#[error("no fault {name:?}; write all, shared (for several processes), none, or a list of {}", known())]
 pub struct FaultSetError {
     /// What was given.
     pub name: String,
@@ -101,6 +129,11 @@ impl FaultSet {
     /// Everything.
     pub fn all() -> Self {
         Self(FaultId::ALL.into_iter().collect())
+    }
+
+    /// Everything that several processes with a store in common meet.
+    pub fn shared() -> Self {
+        Self(FaultId::SHARED.into_iter().collect())
     }
 
     /// Nothing.
@@ -147,14 +180,20 @@ impl FromStr for FaultSet {
     fn from_str(text: &str) -> Result<Self, FaultSetError> {
         match text.trim() {
             "all" => Ok(Self::all()),
+            "shared" => Ok(Self::shared()),
             "none" => Ok(Self::none()),
             list => list.split(',').map(|name| one(name.trim())).collect(),
         }
     }
 }
 
+fn known() -> String {
+    FaultId::ALL.into_iter().chain(FaultId::SHARED).collect::<FaultSet>().list()
+}
+
 fn one(name: &str) -> Result<FaultId, FaultSetError> {
-    let found = FaultId::ALL.into_iter().find(|fault| fault.to_string().eq_ignore_ascii_case(name));
+    let found =
+        FaultId::ALL.into_iter().chain(FaultId::SHARED).find(|fault| fault.to_string().eq_ignore_ascii_case(name));
     found.ok_or_else(|| FaultSetError { name: name.to_owned() })
 }
 
@@ -162,7 +201,8 @@ impl fmt::Display for FaultSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
             0 => f.write_str("none"),
-            count if count == FaultId::ALL.len() => f.write_str("all"),
+            _ if *self == Self::all() => f.write_str("all"),
+            _ if *self == Self::shared() => f.write_str("shared"),
             _ => f.write_str(&self.list()),
         }
     }
@@ -206,7 +246,16 @@ impl RequestFaults {
             ],
             FaultId::F14 => vec![Fault::PageMissing, Fault::PageShuffled, Fault::Untagged],
             FaultId::F17 => vec![Fault::Slow(Duration::from_secs(4))],
-            FaultId::F11 | FaultId::F12 | FaultId::F16 | FaultId::F18 | FaultId::F19 => Vec::new(),
+            FaultId::F8
+            | FaultId::F9
+            | FaultId::F10
+            | FaultId::F11
+            | FaultId::F12
+            | FaultId::F13
+            | FaultId::F15
+            | FaultId::F16
+            | FaultId::F18
+            | FaultId::F19 => Vec::new(),
         }
     }
 

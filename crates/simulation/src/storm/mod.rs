@@ -17,6 +17,7 @@
 mod call;
 mod evidence;
 mod faults;
+mod house;
 mod invariants;
 mod one;
 mod options;
@@ -57,6 +58,8 @@ pub struct StormConfig {
     pub agents_max: usize,
     /// The most numbers a seed may have.
     pub numbers_max: usize,
+    /// How many processes share a store at most; 1 = one process without a store.
+    pub processes_max: usize,
     /// Whether the invariants are checked and the trace is hashed.
     pub checks: bool,
     /// No further seed is begun when so many have failed; `None`: all are run.
@@ -93,6 +96,7 @@ impl Default for StormConfig {
             calls: 50,
             agents_max: 6,
             numbers_max: 3,
+            processes_max: 1,
             checks: true,
             failures_max: None,
             jobs: 1,

@@ -52,6 +52,9 @@ pub(super) fn outcome(config: &StormConfig, seed: u64, with_trace: bool) -> Outc
         adjust.0(&mut options.line);
     }
     let options = Arc::new(options);
+    if config.processes_max > 1 {
+        return super::house::outcome(config, options, with_trace);
+    }
     let remains = remains(&options);
     let mut hasher = Hasher::default();
     let trace = with_trace.then(|| trace(&options, &remains));
@@ -72,7 +75,7 @@ pub(super) fn outcome(config: &StormConfig, seed: u64, with_trace: bool) -> Outc
     }
 }
 
-fn world(options: &Options) -> World {
+pub(super) fn world(options: &Options) -> World {
     let mut config = WorldConfig::of(options.agents, options.numbers, &options.provider);
     config.seed = options.seed;
     // The numbers begin with an agent that no call is for.
@@ -143,7 +146,7 @@ fn drive(
     run_within(clock, limit, join(driver.run(), people.act(handle))).map(|((), ())| ())
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words").to_owned()
 }
@@ -183,7 +186,7 @@ fn write_trace(out: &mut impl Write, options: &Options, remains: &Remains) -> st
 }
 
 /// FNV-1a: the same everywhere.
-struct Hasher(u64);
+pub(super) struct Hasher(pub(super) u64);
 
 impl Default for Hasher {
     fn default() -> Self {

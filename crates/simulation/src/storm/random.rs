@@ -26,6 +26,10 @@ pub(super) enum Stream {
     Line = 13,
     /// The world.
     World = 14,
+    /// The processes that share a store: which dies or stops when.
+    Process = 15,
+    /// The store.
+    Store = 16,
 }
 
 /// Draws values.

@@ -35,7 +35,7 @@ impl Shrinker<'_> {
     fn shrink(&mut self) {
         loop {
             let before = self.runs;
-            let smaller = self.faults() | self.calls() | self.agents() | self.numbers();
+            let smaller = self.faults() | self.calls() | self.agents() | self.numbers() | self.processes();
             if !smaller || self.runs >= RUNS_MAX || self.runs == before {
                 return;
             }
@@ -76,6 +76,11 @@ impl Shrinker<'_> {
         (1..most).any(|numbers_max| self.takes(StormConfig { numbers_max, ..self.config.clone() }))
     }
 
+    fn processes(&mut self) -> bool {
+        let most = self.config.processes_max;
+        (2..most).any(|processes_max| self.takes(StormConfig { processes_max, ..self.config.clone() }))
+    }
+
     /// Whether the same invariant breaks with these options too; they are kept then.
     fn takes(&mut self, config: StormConfig) -> bool {
         if self.runs >= RUNS_MAX {
@@ -103,9 +108,10 @@ impl Shrinker<'_> {
 
 /// The command that runs one seed of a storm.
 pub(super) fn replay(config: &StormConfig, seed: u64) -> String {
-    let StormConfig { faults, calls, agents_max, numbers_max, .. } = config;
+    let StormConfig { faults, calls, agents_max, numbers_max, processes_max, .. } = config;
+    let processes = if *processes_max > 1 { format!(" --processes {processes_max}") } else { String::new() };
     format!(
         "partyline simulate --seeds 1 --first-seed {seed} --faults {faults} --calls {calls} --agents {agents_max} \
-         --numbers {numbers_max}"
+         --numbers {numbers_max}{processes}"
     )
 }

@@ -140,15 +140,37 @@ pub async fn a_conflict_writes_nothing_of_its_entry(harness: &impl JournalHarnes
     }
 }
 
-/// The other entries of the same commit are not touched by a conflict, before it and after it.
+/// The entries of other calls in the same commit are not touched by a conflict, before it and after it.
 pub async fn a_conflict_leaves_the_other_entries(harness: &impl JournalHarness) {
     let journal = harness.journal().await;
-    let entries = [append("a", 0, &events(1..=1)), append("a", 0, &others(1..=1)), append("a", 1, &events(2..=2))];
+    let entries = [append("a", 0, &events(1..=1)), append("a", 0, &others(1..=1)), append("b", 0, &events(1..=2))];
     let entries = entries.into_iter().map(one).collect();
     let answers = journal.commit(entries).await;
     let conflict = JournalError::Conflict { call: call("a"), expected: 0, actual: 1 };
     assert_eq!(answers, [Ok(()), Err(conflict), Ok(())]);
-    assert_eq!(history(&*journal, "a").await, events(1..=2));
+    assert_eq!(history(&*journal, "a").await, events(1..=1));
+    assert_eq!(history(&*journal, "b").await, events(1..=2));
+}
+
+/// What continues a refused entry in the same commit continues events that never happened, and is refused too, also
+/// where its version would fit; in the next commit it counts again.
+pub async fn what_continues_a_refused_entry_is_refused(harness: &impl JournalHarness) {
+    let journal = harness.journal().await;
+    let fits = || Entry { changes: vec![append("a", 1, &events(2..=2))] };
+    let beside = Entry { changes: vec![append("c", 0, &events(1..=1)), append("a", 0, &others(1..=1))] };
+    let entries = vec![
+        one(append("a", 0, &events(1..=1))),
+        beside,
+        fits(),
+        one(append("c", 0, &events(1..=1))),
+        one(append("b", 0, &events(1..=1))),
+    ];
+    let answers = journal.commit(entries).await;
+    let conflict = Err(JournalError::Conflict { call: call("a"), expected: 0, actual: 1 });
+    assert_eq!(answers, [Ok(()), conflict.clone(), conflict.clone(), conflict, Ok(())]);
+    assert_eq!(history(&*journal, "a").await, events(1..=1));
+    assert_eq!(history(&*journal, "c").await, []);
+    assert_eq!(journal.commit(vec![fits()]).await, [Ok(())]);
 }
 
 /// Of several writers of the same version one wins, and the history holds only its event.

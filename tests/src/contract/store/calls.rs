@@ -1,11 +1,15 @@
 //! Calls are handed in once, and followed to their ends.
 
 use partyline_domain::CallRequest;
+use partyline_domain::flow::{CallEvent, Proof};
 use partyline_domain::ports::{Accepted, BatchRow, Change, Followed, NewCall, Recorded};
 use partyline_domain::{BatchId, Timestamp};
 
-use super::samples::{append, assigned, at, call, initiated, keyed, new_call, requested, urgent, verified, withdrawn};
-use super::{LONG, StoreHarness, ids, two};
+use super::samples::{
+    append, assigned, at, call, dialled, doubted, found, given_up, initiated, keyed, new_call, requested, urgent,
+    verified, withdrawn,
+};
+use super::{LONG, StoreHarness, assert_conflict, ids, two};
 
 /// A call that is handed in has its first event, and waits.
 pub async fn a_call_that_is_handed_in_has_its_first_event(harness: &impl StoreHarness) {
@@ -56,7 +60,7 @@ pub async fn the_same_key_gives_the_first_call(harness: &impl StoreHarness) {
     let twice = vec![keyed(new_call("c", &["n"]), "l"), keyed(new_call("d", &["n"]), "l")];
     assert_eq!(bob.submit(twice).await, [Accepted::New, Accepted::Replayed(call("c"))]);
     assert_eq!(ids(&bob.claim_all(LONG).await.calls), ["a", "c"]);
-    ada.write(vec![append("a", 1, vec![withdrawn()]), Change::Close(call("a"))]).await;
+    bob.write(vec![append("a", 1, vec![withdrawn()]), Change::Close(call("a"))]).await;
     let after_all = keyed(new_call("e", &["n"]), "k");
     assert_eq!(ada.submit(vec![after_all]).await, [Accepted::Replayed(call("a"))], "also when it has ended");
 }
@@ -111,17 +115,44 @@ pub async fn a_closed_call_is_told_of(harness: &impl StoreHarness) {
     assert_eq!(bob.follow(&[("a", 1)]).await, closed(bob.history("a").await[1..].to_vec()));
 }
 
-/// A closed call is taken by nobody, and late evidence is still written down.
+/// A closed call is taken by nobody, and nothing more is written of it.
 pub async fn a_closed_call_is_over(harness: &impl StoreHarness) {
     let (_world, ada, bob) = two(harness).await;
     ada.submit(vec![new_call("a", &["n"])]).await;
     let epoch = ada.claim_all(LONG).await.numbers[0].epoch;
-    ada.write(vec![append("a", 1, vec![verified(), assigned("n")]), Change::Close(call("a"))]).await;
+    ada.write(vec![append("a", 1, vec![verified(), withdrawn()]), Change::Close(call("a"))]).await;
     ada.give_back("n", epoch).await;
     let claimed = bob.claim_all(LONG).await;
     assert_eq!((claimed.numbers, claimed.calls, claimed.more), (Vec::new(), Vec::new(), false));
-    bob.write(vec![append("a", 3, vec![initiated("a.1")]), Change::Close(call("a"))]).await;
-    assert_eq!(ada.history("a").await.len(), 4);
+    for process in [&ada, &bob] {
+        for event in [verified(), withdrawn(), initiated("a.1")] {
+            assert_conflict(process.commit(vec![append("a", 3, vec![event])]).await, "a");
+        }
+    }
+    ada.write(vec![Change::Close(call("a"))]).await;
+    assert_eq!(ada.history("a").await.len(), 3);
+    ada.submit(vec![new_call("b", &["n"])]).await;
+    ada.write(vec![Change::Close(call("b"))]).await;
+    assert_conflict(ada.commit(vec![append("b", 1, vec![verified()])]).await, "b");
+    assert_eq!(bob.claim_all(LONG).await.calls, [], "closed is closed, whatever its history says");
+}
+
+/// Late evidence of a closed call is written down, whoever brings it, where the call's history allows it.
+pub async fn late_evidence_is_taken(harness: &impl StoreHarness) {
+    let (_world, ada, bob) = two(harness).await;
+    ada.submit(vec![new_call("a", &["n"])]).await;
+    ada.claim_all(LONG).await;
+    let life = vec![verified(), assigned("n"), dialled("a.1"), doubted("a.1"), given_up("a.1")];
+    ada.write(vec![append("a", 1, life), Change::Close(call("a"))]).await;
+    for other in [withdrawn(), given_up("a.1"), found("a.2")] {
+        assert_conflict(bob.commit(vec![append("a", 6, vec![other])]).await, "a");
+    }
+    bob.write(vec![append("a", 6, vec![found("a.1")])]).await;
+    let proof = || CallEvent::ProofRead { proof: Proof::Matches { complete: true } };
+    assert_conflict(ada.commit(vec![append("a", 6, vec![proof()])]).await, "a");
+    ada.write(vec![append("a", 7, vec![proof()])]).await;
+    assert_eq!(bob.history("a").await.len(), 8);
+    assert!(bob.follow(&[("a", 8)]).await[0].closed);
 }
 
 /// Another process hears of what was handed in; and whoever waits is not left waiting where nothing happens.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{join, join_all};
 use partyline_domain::ports::{Change, Claim, Claimed, Release};
 
-use super::samples::{append, assign, assigned, call, dialled, new_call, number, urgent, verified};
+use super::samples::{agent, append, assign, assigned, call, dialled, new_call, number, remember, urgent, verified};
 use super::{LONG, OVER, SHORT, StoreHarness, assert_age, assert_left, claim, epochs, ids, process, two};
 
 /// In an empty store there is nothing to take.
@@ -27,6 +27,26 @@ pub async fn numbers_are_taken_for_calls(harness: &impl StoreHarness) {
     }
     assert_eq!(ids(&claimed.calls), ["a", "b", "c"]);
     assert_eq!((claimed.more, claimed.retry_in), (false, None));
+}
+
+/// A number that is still to be given back to whom it belongs is taken without any call, so that somebody does.
+pub async fn a_number_that_is_owed_is_taken(harness: &impl StoreHarness) {
+    let (_world, ada, bob) = two(harness).await;
+    for name in ["n", "m"] {
+        let epoch = ada.take(name).await.epoch;
+        ada.write(vec![remember(name, Some("x")), assign(&format!("ada.{name}"), name, epoch)]).await;
+    }
+    assert_eq!(bob.claim_all(LONG).await.numbers, [], "its holder will do it");
+    for name in ["n", "m"] {
+        ada.give_back(name, 1).await;
+    }
+    let only = Claim { numbers: Some(BTreeSet::from([number("m"), number("o")])), ..claim(LONG, 0) };
+    let claimed = bob.claim(only).await;
+    assert_eq!((epochs(&claimed.numbers), claimed.calls.len()), (vec![("m", 2)], 0));
+    assert_eq!(claimed.numbers[0].remembered, Some(Some(agent("x"))));
+    bob.write(vec![Change::Forget(number("m"))]).await;
+    bob.give_back("m", 2).await;
+    assert_eq!(epochs(&ada.claim_all(LONG).await.numbers), [("n", 2)], "the other is owed to nobody any more");
 }
 
 /// A claim takes no number but those it names, and no calls that only others could serve.

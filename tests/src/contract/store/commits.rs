@@ -7,7 +7,7 @@ use super::samples::{
     agent, append, assign, assigned, attempt, call, dial, dialled, doubted, intent, new_call, number, remember,
     verified, withdrawn,
 };
-use super::{LONG, Process, StoreHarness, claim, two};
+use super::{LONG, Process, StoreHarness, assert_conflict, claim, two};
 
 fn fenced<T>() -> Result<T, JournalError> {
     Err(JournalError::Fenced { number: number("n") })
@@ -78,34 +78,50 @@ pub async fn a_fence_writes_nothing_of_its_entry(harness: &impl StoreHarness) {
     }
 }
 
-/// The other entries of the same commit are not touched by a fence or a conflict.
+/// The other entries of the same commit are not touched by a fence or a conflict, but for those that append to the same
+/// call.
 pub async fn a_fence_leaves_the_other_entries(harness: &impl StoreHarness) {
     let (_world, ada, bob) = two(harness).await;
-    let epoch = with_one_call(&ada).await;
+    ada.submit(["a", "b", "c"].map(|name| new_call(name, &["n"])).to_vec()).await;
+    let epoch = ada.claim_all(LONG).await.numbers[0].epoch;
     let entries = vec![
         vec![append("a", 1, vec![verified()]), assign("1", "n", epoch)],
-        vec![append("a", 2, vec![withdrawn()]), assign("2", "n", epoch + 1)],
-        vec![append("a", 1, vec![withdrawn()]), remember("n", None)],
+        vec![append("b", 1, vec![verified()]), assign("2", "n", epoch + 1)],
+        vec![append("c", 2, vec![withdrawn()]), remember("n", None)],
+        vec![append("b", 1, vec![withdrawn()])],
         vec![append("a", 2, vec![assigned("n")]), assign("3", "n", epoch)],
+        vec![append("c", 1, vec![withdrawn()])],
+        vec![assign("4", "n", epoch)],
     ];
     let answers = ada.store.commit(entries.into_iter().map(|changes| Entry { changes }).collect()).await;
-    let conflict = Err(JournalError::Conflict { call: call("a"), expected: 1, actual: 2 });
-    assert_eq!(answers, [Ok(()), fenced(), conflict, Ok(())]);
-    assert_eq!(bob.open().await, ["1", "3"]);
+    let conflict = || Err(JournalError::Conflict { call: call("c"), expected: 2, actual: 1 });
+    assert_eq!(answers, [Ok(()), fenced(), conflict(), fenced(), Ok(()), conflict(), Ok(())]);
+    assert_eq!(bob.open().await, ["1", "3", "4"]);
     let events: Vec<_> = bob.history("a").await.into_iter().map(|recorded| recorded.event).collect();
     assert_eq!(events[1..], [verified(), assigned("n")]);
+    assert_eq!((bob.history("b").await.len(), bob.history("c").await.len()), (1, 1));
     assert_eq!(bob.store.remembered(&number("n")).await, Ok(None));
 }
 
-/// Events are fenced by their versions only: whoever knows the last one may add the next.
-pub async fn events_need_no_number(harness: &impl StoreHarness) {
+/// Events need no number, but nobody writes them of a call that another process has.
+pub async fn events_are_written_by_who_has_the_call(harness: &impl StoreHarness) {
     let (_world, ada, bob) = two(harness).await;
-    with_one_call(&ada).await;
-    bob.write(vec![append("a", 1, vec![verified()])]).await;
-    let behind = ada.commit(vec![append("a", 1, vec![withdrawn()])]).await;
-    assert_eq!(behind, Err(JournalError::Conflict { call: call("a"), expected: 1, actual: 2 }));
-    ada.write(vec![append("a", 2, vec![withdrawn()])]).await;
-    assert_eq!(bob.history("a").await.len(), 3);
+    let epoch = with_one_call(&ada).await;
+    bob.write(vec![append("b", 1, vec![verified()])]).await;
+    let behind = ada.commit(vec![append("b", 1, vec![withdrawn()])]).await;
+    assert_eq!(behind, Err(JournalError::Conflict { call: call("b"), expected: 1, actual: 2 }));
+    let mut entry = vec![append("b", 2, vec![withdrawn()]), append("a", 1, vec![verified()]), Change::Close(call("b"))];
+    for _ in 0..entry.len() {
+        entry.rotate_left(1);
+        assert_conflict(bob.commit(entry.clone()).await, "a");
+        assert_eq!((ada.history("a").await.len(), ada.history("b").await.len()), (1, 2));
+        assert_eq!(ada.follow(&[("b", 2)]).await, []);
+    }
+    ada.write(vec![append("a", 1, vec![verified()])]).await;
+    ada.give_back("n", epoch).await;
+    ada.write(vec![append("a", 2, vec![assigned("n")])]).await;
+    ada.release(Release { calls: vec![call("a")], ..Release::default() }).await;
+    bob.write(vec![append("a", 3, vec![withdrawn()])]).await;
 }
 
 /// A commit that is repeated word for word is answered as before and changes nothing, whatever has happened since.

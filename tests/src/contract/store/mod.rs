@@ -157,6 +157,18 @@ impl Process {
     }
 }
 
+/// Another process has moved the call on, has it, or has closed it.
+fn assert_conflict(answer: Result<(), JournalError>, name: &str) {
+    let error = answer.expect_err("it is another's or over");
+    assert!(matches!(&error, JournalError::Conflict { call: of, .. } if *of == call(name)), "{error:?}");
+}
+
+/// An entry that breaks two rules is refused for either.
+fn assert_refused(answer: Result<(), JournalError>) {
+    let error = answer.expect_err("it is another's");
+    assert!(matches!(error, JournalError::Conflict { .. } | JournalError::Fenced { .. }), "{error:?}");
+}
+
 /// The ids of claimed calls, in their order.
 fn ids(calls: &[StoredCall]) -> Vec<&str> {
     calls

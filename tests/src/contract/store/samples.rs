@@ -97,6 +97,20 @@ pub(super) fn initiated(name: &str) -> CallEvent {
     }
 }
 
+/// What is found out long after the look-ups ended.
+pub(super) fn found(name: &str) -> CallEvent {
+    CallEvent::CallInitiated {
+        attempt: attempt(name),
+        conversation: ConversationId::parse("conv_1").expect("an id"),
+        provider_call_id: None,
+        found_by: FoundBy::LookUp,
+    }
+}
+
+pub(super) fn given_up(name: &str) -> CallEvent {
+    CallEvent::LookUpsEnded { attempt: attempt(name), detail: "not found".into() }
+}
+
 pub(super) fn withdrawn() -> CallEvent {
     CallEvent::CallWithdrawn { reason: WithdrawReason::Expired, detail: "it came too late".into() }
 }

@@ -1,6 +1,7 @@
 //! Takes what becomes of the calls of a batch, tells it, and keeps what the end needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use partyline_domain::flow::Proof;
@@ -8,8 +9,8 @@ use partyline_domain::{
     AgentId, CallId, CallReport, ConversationId, Failing, FailureKind, Notice, PhoneNumberId, RestoreOutcome,
 };
 
-use super::drive::{Interrupted, RowsByCall, Told};
-use super::output::Ended;
+use super::drive::{Interrupted, Row, RowsByCall, Told};
+use super::output::{Ended, Left, RowOutput};
 use super::progress::{Progress, time};
 use super::results::Results;
 use super::spool::Spool;
@@ -49,6 +50,10 @@ pub(super) struct Desk<'a> {
     rows: RowsByCall,
     results: Option<Results>,
     sums: Sums,
+    /// Rows that no call was made of, for another reason than what is wrong with them.
+    refused: usize,
+    /// How a batch goes on that is not at its end.
+    goes_on: Option<String>,
     spool: Spool,
     /// Of calls that have ended, not printed yet.
     lines: Vec<String>,
@@ -95,6 +100,8 @@ impl<'a> Desk<'a> {
             rows,
             results,
             sums: Sums::default(),
+            refused: 0,
+            goes_on: None,
             spool: Spool::new(printer),
             lines: Vec::new(),
             stopped: None,
@@ -104,7 +111,7 @@ impl<'a> Desk<'a> {
 
     /// Whether every call has ended.
     pub(super) fn is_over(&self) -> bool {
-        self.sums.ended == self.rows.len()
+        self.sums.ended == self.rows.len() + self.refused
     }
 
     pub(super) fn warn(&self, text: &str) {
@@ -133,23 +140,109 @@ impl<'a> Desk<'a> {
         self.spool.close()
     }
 
+    /// Whether this call has ended.
+    pub(super) fn has_ended(&self, call: &CallId) -> bool {
+        self.rows.get(call).is_some_and(|row| row.ended)
+    }
+
+    /// Whether this call has ended, and it is known what the provider's record says of it.
+    pub(super) fn is_proved(&self, call: &CallId) -> bool {
+        self.rows.get(call).is_some_and(|row| row.proved)
+    }
+
+    /// Calls that have not ended.
+    pub(super) fn open(&self) -> impl Iterator<Item = &CallId> {
+        self.rows.iter().filter(|(_, row)| !row.ended).map(|(call, _)| call)
+    }
+
+    /// All its calls.
+    pub(super) fn all(&self) -> impl Iterator<Item = &CallId> {
+        self.rows.keys()
+    }
+
+    /// Takes a call that had ended before this process began: it counts, and is not told again.
+    pub(super) fn before(&mut self, report: &CallReport) {
+        let waiting = self.lines.len();
+        self.ended(report);
+        self.lines.truncate(waiting);
+    }
+
+    /// A row whose call is one of before, by its key.
+    pub(super) fn replay(&mut self, own: &CallId, earlier: CallId) {
+        if let Some(row) = self.rows.remove(own) {
+            self.rows.insert(earlier, Row { replayed: true, ..row });
+        }
+    }
+
+    /// A row that no call was made of.
+    pub(super) fn refuse(&mut self, line: u64, reason: &'static str, message: &str) {
+        self.refused += 1;
+        self.sums.ended += 1;
+        self.sums.failed.entry(reason).or_default().add(line, || message.to_owned());
+        if self.printer.is_json() {
+            let object = RowOutput::refused(line, reason, message.to_owned());
+            self.lines.push(serde_json::to_string(&object).expect("our own types have string keys only"));
+        } else {
+            self.lines.push(format!("line {line}: failed: {reason}: {message}"));
+        }
+        if let Some(results) = &mut self.results {
+            results.refuse(line, reason, message);
+        }
+    }
+
+    /// The same for a call that was handed in under a word that belongs to another one.
+    pub(super) fn refuse_call(&mut self, call: &CallId, reason: &'static str, message: &str) {
+        if let Some(row) = self.rows.remove(call) {
+            self.refuse(row.line, reason, message);
+        }
+    }
+
+    /// A call that is left where it is.
+    pub(super) fn left(&mut self, call: &Left<'_>) {
+        let Some(row) = self.rows.get(call.call) else { return };
+        if self.printer.is_json() {
+            let object = RowOutput::left(row.line, call);
+            self.lines.push(serde_json::to_string(&object).expect("our own types have string keys only"));
+        }
+        if let Some(results) = &mut self.results {
+            results.add(&call.result(row.line, &row.agent));
+        }
+    }
+
+    /// How the batch is gone on with.
+    pub(super) fn goes_on(&mut self, how: String) {
+        self.goes_on = Some(how);
+    }
+
     fn ended(&mut self, report: &CallReport) {
-        let Some((line, agent)) = self.rows.get(&report.request.id) else { return };
-        let ended = Ended { line: *line, agent, report };
+        let Some(row) = self.rows.get_mut(&report.request.id) else { return };
+        let is_first = !std::mem::replace(&mut row.ended, true);
+        let (line, agent, replayed) = (row.line, Arc::clone(&row.agent), row.replayed);
+        if is_first {
+            let ended = Ended { line, agent: &agent, report, replayed };
+            self.count(&ended);
+        }
+        if let Some(proof) = report.proof() {
+            self.proved(line, &report.request.id, call::conversation(report), proof);
+        }
+    }
+
+    fn count(&mut self, ended: &Ended<'_>) {
+        let line = ended.line;
         let message = ended.message();
         let reason = ended.reason();
         self.sums.ended += 1;
         match reason {
             None => self.sums.initiated += 1,
             Some(_) if ended.is_unknown() => {
-                self.sums.unknown.add(*line, || message.clone().unwrap_or_default());
+                self.sums.unknown.add(line, || message.clone().unwrap_or_default());
             }
             Some(reason) => {
                 let group = self.sums.failed.entry(reason).or_default();
                 // Why nothing is dialled any more has been told.
                 let is_told = self.stopped == Some(reason);
                 let why = || if is_told { Some("not dialled".to_owned()) } else { message.clone() };
-                group.add(*line, || why().unwrap_or_default());
+                group.add(line, || why().unwrap_or_default());
             }
         }
         if self.printer.is_json() {
@@ -160,18 +253,17 @@ impl<'a> Desk<'a> {
         if let Some(results) = &mut self.results {
             results.add(&ended.result(message.as_deref()));
         }
-        if let Some(proof) = report.proof() {
-            let line = *line;
-            self.proved(line, &report.request.id, call::conversation(report), proof);
-        }
     }
 
     fn audited(&mut self, call: &CallId, conversation: &ConversationId, proof: &Proof) {
-        let Some((line, _)) = self.rows.get(call) else { return };
-        self.proved(*line, call, Some(conversation), proof);
+        let Some(row) = self.rows.get(call) else { return };
+        self.proved(row.line, call, Some(conversation), proof);
     }
 
     fn proved(&mut self, line: u64, call: &CallId, conversation: Option<&ConversationId>, proof: &Proof) {
+        if self.rows.get_mut(call).is_some_and(|row| std::mem::replace(&mut row.proved, true)) {
+            return;
+        }
         let word = match proof {
             Proof::Matches { .. } => "matches",
             Proof::Absent => "absent",
@@ -287,10 +379,15 @@ impl<'a> Desk<'a> {
         let mut parts = vec![format!("{initiated} initiated"), format!("{failures} failed")];
         parts.extend((unknown.count > 0).then(|| format!("{} unknown", unknown.count)));
         parts.extend((misrouted.count > 0).then(|| format!("{} misrouted", misrouted.count)));
+        let open = if self.goes_on.is_some() { self.rows.len() + self.refused - ended } else { 0 };
+        parts.extend((open > 0).then(|| format!("{open} left")));
         let elapsed = time(Duration::from_millis(self.printer.elapsed_ms()));
         let requests = if requests == 1 { "1 request".to_owned() } else { format!("{requests} requests") };
         let summary = format!("{} in {elapsed}: {}; {requests}", calls(*ended), parts.join(", "));
         self.printer.summary(&summary);
+        if let Some(how) = &self.goes_on {
+            self.printer.note(how);
+        }
         let exit = self.exit(interrupted, failures);
         for error in self.errors(interrupted) {
             self.printer.error(&AppError { exit, ..error });
@@ -312,7 +409,7 @@ impl<'a> Desk<'a> {
             Exit::Interrupted
         } else if failures > 0 || self.sums.misrouted.count > 0 {
             Exit::Refused
-        } else if self.sums.ended < self.rows.len() {
+        } else if !self.is_over() {
             Exit::Unexpected
         } else {
             Exit::Success
@@ -351,8 +448,8 @@ impl<'a> Desk<'a> {
                 "somebody else may be changing a number: see `partyline numbers`, and do not trust it until you know",
             ));
         }
-        if *ended < self.rows.len() {
-            let open = self.rows.len() - ended;
+        if !self.is_over() && self.goes_on.is_none() {
+            let open = self.rows.len() + self.refused - ended;
             errors.push(AppError::unexpected(format!("{} ended without a report", calls(open))));
         }
         errors

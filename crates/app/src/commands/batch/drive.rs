@@ -30,8 +30,37 @@ pub(super) enum Told {
 }
 
 impl Told {
+    /// What people should know of a notice.
+    pub(super) fn of(notice: &Notice) -> Option<Self> {
+        Some(match notice {
+            Notice::Completed(report) => Self::Ended(report.clone()),
+            Notice::Audited { call, conversation, proof } => {
+                Self::Audited { call: call.clone(), conversation: conversation.clone(), proof: proof.clone() }
+            }
+            Notice::OutsideChange { .. }
+            | Notice::NumberStopped { .. }
+            | Notice::DiallingStopped { .. }
+            | Notice::BreakerOpened { .. }
+            | Notice::BreakerClosed { .. }
+            | Notice::SurveyFailed { .. }
+            | Notice::NumberQuarantined { .. }
+            | Notice::InboundRestored { .. } => Self::Other(Box::new(notice.clone())),
+            Notice::Recorded { .. }
+            | Notice::VerificationStarted { .. }
+            | Notice::AssignmentStarted { .. }
+            | Notice::DialAnswered { .. }
+            | Notice::AssignRetryScheduled { .. }
+            | Notice::RetryScheduled { .. }
+            | Notice::LookedUp { .. }
+            | Notice::RecordUnread { .. }
+            | Notice::NumberTrusted { .. }
+            | Notice::RestoreDelayed { .. }
+            | _ => return None,
+        })
+    }
+
     /// Whether nothing is printed of it at once.
-    fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         match self {
             Self::Ended(_) => true,
             Self::Audited { proof, .. } => !matches!(proof, Proof::Mismatch { .. }),
@@ -59,31 +88,7 @@ impl Observer for Watcher {
     fn notice(&self, notice: &Notice) {
         self.log.notice(notice);
         lock(&self.tally).notice(notice);
-        let told = match notice {
-            Notice::Completed(report) => Told::Ended(report.clone()),
-            Notice::Audited { call, conversation, proof } => {
-                Told::Audited { call: call.clone(), conversation: conversation.clone(), proof: proof.clone() }
-            }
-            Notice::OutsideChange { .. }
-            | Notice::NumberStopped { .. }
-            | Notice::DiallingStopped { .. }
-            | Notice::BreakerOpened { .. }
-            | Notice::BreakerClosed { .. }
-            | Notice::SurveyFailed { .. }
-            | Notice::NumberQuarantined { .. }
-            | Notice::InboundRestored { .. } => Told::Other(Box::new(notice.clone())),
-            Notice::Recorded { .. }
-            | Notice::VerificationStarted { .. }
-            | Notice::AssignmentStarted { .. }
-            | Notice::DialAnswered { .. }
-            | Notice::AssignRetryScheduled { .. }
-            | Notice::RetryScheduled { .. }
-            | Notice::LookedUp { .. }
-            | Notice::RecordUnread { .. }
-            | Notice::NumberTrusted { .. }
-            | Notice::RestoreDelayed { .. }
-            | _ => return,
-        };
+        let Some(told) = Told::of(notice) else { return };
         // The desk outlives the driver.
         let _ = self.told.send(told);
     }
@@ -166,7 +171,7 @@ pub(super) async fn run(
 }
 
 /// Ends with the next signal, and soon where there have been enough.
-async fn patience(interrupted: Interrupted, signals: &mut Signals) {
+pub(super) async fn patience(interrupted: Interrupted, signals: &mut Signals) {
     if interrupted == Interrupted::Twice {
         tokio::time::sleep(LAST_LINES).await;
     } else {
@@ -175,14 +180,14 @@ async fn patience(interrupted: Interrupted, signals: &mut Signals) {
 }
 
 /// What was told and not taken yet.
-fn finish(told: &mut UnboundedReceiver<Told>, desk: &mut Desk<'_>) {
+pub(super) fn finish(told: &mut UnboundedReceiver<Told>, desk: &mut Desk<'_>) {
     desk.print();
     while let Ok(news) = told.try_recv() {
         take(news, desk);
     }
 }
 
-fn take(news: Told, desk: &mut Desk<'_>) {
+pub(super) fn take(news: Told, desk: &mut Desk<'_>) {
     desk.take(news);
     desk.print();
 }
@@ -213,4 +218,26 @@ fn interrupt(before: Interrupted, handle: Option<&Handle>, desk: &Desk<'_>, tall
 }
 
 /// The rows of a batch by their calls.
-pub(super) type RowsByCall = BTreeMap<CallId, (u64, Arc<str>)>;
+pub(super) type RowsByCall = BTreeMap<CallId, Row>;
+
+/// A row and what is known of its call.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// Its line in the file.
+    pub(super) line: u64,
+    /// The agent as the row names it.
+    pub(super) agent: Arc<str>,
+    /// Its call is one of before, by its key.
+    pub(super) replayed: bool,
+    /// Its call has ended.
+    pub(super) ended: bool,
+    /// It is known what the provider's record says.
+    pub(super) proved: bool,
+}
+
+impl Row {
+    /// A row whose call has not ended.
+    pub(super) fn new(line: u64, agent: Arc<str>) -> Self {
+        Self { line, agent, replayed: false, ended: false, proved: false }
+    }
+}

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use partyline_domain::ports::Clock as _;
-use partyline_domain::{AgentId, NumberChoice, PhoneNumberId};
+use partyline_domain::{AgentId, LinePolicy, NumberChoice, PhoneNumberId};
 use serde::Serialize;
 
 use super::input::Rows;
 use super::lookup::{Found, Wanted};
 use super::plan::{self, Planned};
-use super::{check, flags, line_policy, pace};
+use super::{check, flags, limits, line_policy};
 use crate::cli::BatchArgs;
 use crate::compose::{Rehearsal, Rehearsed};
 use crate::errors::AppError;
@@ -63,7 +63,10 @@ pub(super) fn run(
     let calls = plan::calls(rows.all, &found, &flags(args), settings, &ids)?;
     let rehearsal = Rehearsal::of(calls.iter().map(|planned| &planned.request), clock.now().wall);
     let requests = calls.iter().map(|planned| planned.request.clone()).collect();
-    let rehearsed = rehearsal.run(requests, &line_policy(&args.pace, calls.len()), pace(&args.pace))?;
+    let limits = limits(&args.pace).or(settings.limits);
+    let usual =
+        LinePolicy { in_flight_total: limits.max_in_flight, live_max: limits.max_live, ..LinePolicy::default() };
+    let rehearsed = rehearsal.run(requests, &line_policy(usual, &args.pace, calls.len()), limits)?;
     tell(&calls, &rehearsed, &number_names(settings), printer);
     Ok(Exit::Success)
 }

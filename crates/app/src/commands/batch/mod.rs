@@ -1,4 +1,4 @@
-//! `partyline batch`: many calls from a file to their ends.
+//! `partyline batch`: many calls from a file to their ends. With a store, they outlive the process.
 
 mod desk;
 mod drive;
@@ -9,33 +9,40 @@ mod output;
 mod plan;
 mod progress;
 mod results;
+mod resume;
 mod spool;
+mod status;
+mod stored;
 mod tally;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use partyline_domain::ports::Clock as _;
-use partyline_domain::{Known, LinePolicy};
+use partyline_domain::{BatchId, Known, LinePolicy, RingingTimeout};
 
-use crate::cli::{BatchArgs, PaceArgs};
-use crate::compose::{self, Pace, Sandbox, World};
+use crate::cli::{BatchArgs, BatchCommand, PaceArgs};
+use crate::compose::{OpenStore, Sandbox, World};
 use crate::errors::AppError;
 use crate::events::CallLog;
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::resolve::Resolver;
-use crate::settings::{CallChoices, Settings};
+use crate::settings::{CallChoices, Limits, Settings};
 use crate::signals::Signals;
 use crate::system::SystemClock;
 use desk::Desk;
-use drive::{RowsByCall, Run};
+use drive::{Row, RowsByCall, Run};
 use input::{Problem, Rows};
 use lookup::Found;
 use output::RowOutput;
 use plan::Planned;
 use progress::{Names, Progress};
 use results::Results;
+use stored::{HandingIn, Options, Serving, Stored};
+
+pub(super) use input::expiry;
 
 use super::call::{NOT_DIALLED, SANDBOX};
 
@@ -44,7 +51,7 @@ const PROBLEMS_MAX: usize = 50;
 /// Agents that are asked about within this time share one request.
 const VERIFY_WINDOW: Duration = Duration::from_millis(10);
 
-/// Places the calls of a file.
+/// Places the calls of a file, or sees to a batch that was handed in.
 ///
 /// # Errors
 /// 2 where nothing was dialled because of the file or the arguments, and whatever a failed look-up leads to.
@@ -54,8 +61,22 @@ pub(crate) async fn run(
     printer: &Printer,
     clock: SystemClock,
 ) -> Result<Exit, AppError> {
+    match &args.command {
+        None => place_file(args, settings, printer, clock).await,
+        Some(BatchCommand::Resume(args)) => Box::pin(resume::run(args, &settings?, printer, clock)).await,
+        Some(BatchCommand::Status { id, .. }) => status::run(id.as_deref(), &settings?, printer, clock).await,
+        Some(BatchCommand::Cancel { id, .. }) => status::cancel(id.as_deref(), &settings?, printer, clock).await,
+    }
+}
+
+async fn place_file(
+    args: &BatchArgs,
+    settings: Result<Settings, AppError>,
+    printer: &Printer,
+    clock: SystemClock,
+) -> Result<Exit, AppError> {
     // Before signals are listened to: nothing is lost where reading stdin is interrupted.
-    let mut rows = input::read(&args.file, args.format, clock.now().wall)?;
+    let mut rows = input::read(args.file(), args.format, clock.now().wall)?;
     for doubt in &rows.doubts {
         printer.warn(doubt);
     }
@@ -75,6 +96,7 @@ pub(crate) async fn run(
         return dry_run::run(args, rows, &settings, printer, clock);
     }
     let world = World::connect(&settings, clock).map_err(|error| first(&rows, args, printer, error))?;
+    let open = OpenStore::open(&settings, clock, "batch", printer).await?;
     let mut signals = Signals::listen()?;
     let resolver =
         Resolver { provider: world.provider(), settings: &settings, host: world.host(), clock: world.clock() };
@@ -83,38 +105,113 @@ pub(crate) async fn run(
     let found = signals.unless_interrupted(NOT_DIALLED, look_up).await;
     let found = found.map_err(|error| first(&rows, args, printer, error))?;
     check(&mut rows, &found, args, printer)?;
-    let left_out = rows.problems;
+    let left_out = std::mem::take(&mut rows.problems);
     let calls = plan::calls(rows.all, &found, &flags(args), &settings, world.ids())?;
-    let results = args.out.as_deref().map(|out| Results::create(out, &args.file)).transpose()?;
-    place(args, calls, &left_out, found, results, &resolver, &world, printer, &mut signals).await
+    if open.is_none() && calls.iter().any(|call| call.key.is_some()) {
+        return Err(AppError::usage("no_store", "the column `key` needs a store, and there is none to remember it")
+            .effect(NOT_DIALLED)
+            .hint("leave `--store memory` and `--sandbox` out, or the column"));
+    }
+    let mut results = args.out.as_deref().map(|out| Results::create(out, Some(args.file()))).transpose()?;
+    if let Some(results) = &mut results {
+        results.leave_out(&left_out);
+    }
+    let placing =
+        Placing { pace: &args.pace, sandbox: args.sandbox, world: &world, settings: &settings, printer, results };
+    let exit = match &open {
+        Some(open) => Box::pin(placing.store(open, args.file(), calls, found, &mut signals)).await,
+        None => placing.place(calls, found, &mut signals).await,
+    };
+    if let Some(open) = open {
+        open.close().await;
+    }
+    exit
 }
 
-#[expect(clippy::too_many_arguments, reason = "one caller, which has just made each of them")]
-async fn place(
-    args: &BatchArgs,
-    calls: Vec<Planned>,
-    left_out: &[Problem],
-    found: Found,
-    mut results: Option<Results>,
-    resolver: &Resolver<'_>,
-    world: &World,
-    printer: &Printer,
-    signals: &mut Signals,
-) -> Result<Exit, AppError> {
-    if let Some(results) = &mut results {
-        results.leave_out(left_out);
+/// What the calls of a batch are placed with.
+struct Placing<'a> {
+    pace: &'a PaceArgs,
+    sandbox: bool,
+    world: &'a World,
+    settings: &'a Settings,
+    printer: &'a Printer,
+    results: Option<Results>,
+}
+
+impl Placing<'_> {
+    fn log(&self) -> CallLog {
+        let elapsed = self.printer.clone();
+        CallLog::new(self.world.request_counter(), Box::new(move || elapsed.elapsed_ms()), self.sandbox)
     }
-    let rows: RowsByCall =
-        calls.iter().map(|call| (call.request.id.clone(), (call.line, Arc::clone(&call.agent)))).collect();
-    let progress = Progress::new(printer, calls.len(), names(resolver.settings, &calls, &found.known));
-    let mut desk = Desk::new(printer, &progress, world.host(), rows, results);
-    let elapsed = printer.clone();
-    let log = CallLog::new(world.request_counter(), Box::new(move || elapsed.elapsed_ms()), args.sandbox);
-    let policy = line_policy(&args.pace, calls.len());
-    let ports = compose::paced(world.ports(), pace(&args.pace));
-    let run = Run { ports, known: found.known, policy, log };
-    let interrupted = drive::run(run, calls, &mut desk, &progress, signals).await?;
-    Ok(desk.conclude(interrupted, world.requests()))
+
+    /// Places calls that nobody else knows of.
+    async fn place(self, calls: Vec<Planned>, found: Found, signals: &mut Signals) -> Result<Exit, AppError> {
+        let rows = rows_of(&calls);
+        let progress = Progress::new(self.printer, calls.len(), names(self.settings, &calls, &found.known));
+        let limits = limits(self.pace);
+        let policy = line_policy(self.world.line_policy(limits), self.pace, calls.len());
+        let run = Run { ports: self.world.ports(limits), known: found.known, policy, log: self.log() };
+        let mut desk = Desk::new(self.printer, &progress, self.world.host(), rows, self.results);
+        let interrupted = drive::run(run, calls, &mut desk, &progress, signals).await?;
+        Ok(desk.conclude(interrupted, self.world.requests()))
+    }
+
+    /// Hands calls in to the store, and places them.
+    async fn store(
+        self,
+        open: &OpenStore,
+        file: &Path,
+        calls: Vec<Planned>,
+        found: Found,
+        signals: &mut Signals,
+    ) -> Result<Exit, AppError> {
+        let clock = self.world.clock();
+        let batch = BatchId::parse(self.world.ids().run_id().as_str()).map_err(|why| {
+            AppError::unexpected(format!("no id could be made for the batch: {why}")).effect(NOT_DIALLED)
+        })?;
+        let numbers = calls.iter().flat_map(|call| call.request.numbers.iter().cloned()).collect();
+        let stored = Stored { open, clock, batch, numbers };
+        let rows = rows_of(&calls);
+        let progress = Progress::new(self.printer, calls.len(), names(self.settings, &calls, &found.known));
+        let options = Options::new(self.pace, calls.iter().map(|call| call.line));
+        let ringing = calls.iter().map(|call| call.request.options.ringing_timeout).max().unwrap_or_default();
+        let log = self.log();
+        let mut desk = Desk::new(self.printer, &progress, self.world.host(), rows, self.results);
+        let keyed = stored::hand_in(&stored, HandingIn { file, options, calls }, signals).await?;
+        let earlier = keyed.replayed.iter().map(|(_, earlier)| earlier.clone()).collect();
+        for (own, earlier) in keyed.replayed {
+            desk.replay(&own, earlier);
+        }
+        for (own, earlier) in keyed.taken {
+            let message = format!("its key belongs to the call {earlier}, which asks for something else");
+            desk.refuse_call(&own, "key_taken", &message);
+        }
+        let run = shared_run(self.world, open, self.pace, ringing, found.known, log);
+        let own = desk.open().cloned().collect();
+        let serving = Serving { run, stored: &stored, own, earlier, printer: self.printer };
+        let interrupted = stored::serve(serving, &mut desk, &progress, signals).await?;
+        stored.tell_left(&mut desk, self.printer).await;
+        stored::leave_off(&mut desk, interrupted, signals).await;
+        Ok(desk.conclude(interrupted, self.world.requests()))
+    }
+}
+
+/// What the calls of a stored batch are placed with, where the longest rings so long at most.
+fn shared_run(
+    world: &World,
+    open: &OpenStore,
+    pace: &PaceArgs,
+    ringing: RingingTimeout,
+    known: Known,
+    log: CallLog,
+) -> Run {
+    let limits = limits(pace);
+    let policy = line_policy(world.shared_policy(ringing, limits), pace, 0);
+    Run { ports: world.shared_ports(open, limits), known, policy, log }
+}
+
+fn rows_of(calls: &[Planned]) -> RowsByCall {
+    calls.iter().map(|call| (call.request.id.clone(), Row::new(call.line, Arc::clone(&call.agent)))).collect()
 }
 
 /// What to say where agents and numbers cannot be looked up: what is wrong with the rows in any case comes first.
@@ -128,6 +225,7 @@ fn first(rows: &Rows, args: &BatchArgs, printer: &Printer, error: AppError) -> A
 /// Exit code 2, unless bad rows are left out and others remain.
 fn check(rows: &mut Rows, found: &Found, args: &BatchArgs, printer: &Printer) -> Result<(), AppError> {
     plan::refuse_unknown(rows, found);
+    plan::refuse_same_keys(rows);
     if !args.allow_duplicates {
         plan::refuse_duplicates(rows, args.skip_invalid);
     }
@@ -181,17 +279,20 @@ fn flags(args: &BatchArgs) -> CallChoices {
     }
 }
 
-fn pace(args: &PaceArgs) -> Pace {
-    Pace { dials: args.dials_per_second, requests: args.requests_per_second }
+fn limits(args: &PaceArgs) -> Limits {
+    Limits {
+        max_in_flight: args.max_in_flight,
+        max_live: args.max_live,
+        dials_per_second: args.dials_per_second,
+        requests_per_second: args.requests_per_second,
+    }
 }
 
-fn line_policy(pace: &PaceArgs, calls: usize) -> LinePolicy {
-    let usual = LinePolicy::default();
+/// How numbers are used by a batch of so many calls.
+fn line_policy(usual: LinePolicy, pace: &PaceArgs, calls: usize) -> LinePolicy {
     LinePolicy {
         calls_max: usual.calls_max.max(calls),
         in_flight_max: pace.max_in_flight_per_number.unwrap_or(usual.in_flight_max),
-        in_flight_total: pace.max_in_flight,
-        live_max: pace.max_live,
         look_ahead: pace.look_ahead.unwrap_or(usual.look_ahead),
         verify_window: VERIFY_WINDOW,
         ..usual

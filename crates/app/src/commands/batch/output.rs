@@ -1,7 +1,7 @@
 //! What a batch prints of a call that has ended: an object for programs, a line for people, a line of `--out`.
 
 use partyline_domain::flow::{CallState, Dialed, Failed, FailureReason};
-use partyline_domain::{CallReport, ConversationId, PhoneNumberId};
+use partyline_domain::{AgentId, CallId, CallReport, ConversationId, PhoneNumber, PhoneNumberId};
 use serde::Serialize;
 
 use super::results;
@@ -26,19 +26,57 @@ pub(super) struct Ended<'a> {
     /// The agent as the row names it.
     pub(super) agent: &'a str,
     pub(super) report: &'a CallReport,
+    /// It is the outcome of an earlier call with the same key.
+    pub(super) replayed: bool,
 }
 
 impl RowOutput {
     /// A row that was not taken.
     pub(super) fn not_taken(row: u64, error: String) -> Self {
-        Self { row, call: CallOutput::not_taken(INVALID_ROW, error) }
+        Self::refused(row, INVALID_ROW, error)
+    }
+
+    /// A row that no call was made of.
+    pub(super) fn refused(row: u64, reason: &'static str, error: String) -> Self {
+        Self { row, call: CallOutput::not_taken(reason, error) }
+    }
+
+    /// A call that is left where it is.
+    pub(super) fn left(row: u64, left: &Left<'_>) -> Self {
+        Self { row, call: CallOutput::left(left.call, left.state, left.dialed, left.agent, left.to) }
+    }
+}
+
+/// A call that is left where it is: it waits in the store, or another process has it.
+pub(super) struct Left<'a> {
+    pub(super) call: &'a CallId,
+    /// As one word.
+    pub(super) state: &'static str,
+    pub(super) dialed: Dialed,
+    pub(super) agent: &'a AgentId,
+    pub(super) to: PhoneNumber,
+    pub(super) number: Option<&'a PhoneNumberId>,
+}
+
+impl Left<'_> {
+    /// For the file of results.
+    pub(super) fn result<'a>(&'a self, row: u64, agent: &'a str) -> results::Line<'a> {
+        results::Line {
+            row,
+            agent,
+            to: self.to.e164(),
+            phone_number_id: self.number.map_or("", PhoneNumberId::as_str),
+            state: self.state,
+            dialed: self.dialed.as_str(),
+            ..results::Line::default()
+        }
     }
 }
 
 impl Ended<'_> {
     /// For programs.
     pub(super) fn object(&self) -> RowOutput {
-        let sums = Sums { requests: None, elapsed_ms: milliseconds(self.report.elapsed) };
+        let sums = Sums { requests: None, elapsed_ms: milliseconds(self.report.elapsed), replayed: self.replayed };
         let call = CallOutput::of_report(self.report, sums, self.message().as_deref());
         RowOutput { row: self.line, call: call.with_reason(self.reason()) }
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use partyline_domain::ports::Ids;
-use partyline_domain::{AgentId, CallId, CallOptions, CallRequest, NumberChoice, PhoneNumber, Policies, ProofPolicy};
+use partyline_domain::{
+    AgentId, CallId, CallOptions, CallRequest, IdempotencyKey, NumberChoice, PhoneNumber, Policies, ProofPolicy,
+};
 
 use super::input::{Draft, Problem, Row, Rows};
 use super::lookup::{Found, Wanted};
@@ -19,6 +21,8 @@ pub(super) struct Planned {
     /// The agent as the row names it.
     pub(super) agent: Arc<str>,
     pub(super) request: CallRequest,
+    /// The caller's own word for it.
+    pub(super) key: Option<IdempotencyKey>,
 }
 
 /// How calls from a choice of numbers are placed.
@@ -40,6 +44,22 @@ pub(super) fn refuse_duplicates(rows: &mut Rows, skip_invalid: bool) {
         row.draft = None;
         let reason = format!("the same callee as line {line}");
         rows.problems.push(Problem { line: row.line, column: Some("to".to_owned()), reason });
+    }
+    rows.problems.sort_by_key(|problem| problem.line);
+}
+
+/// Adds a problem for every row but the first of those with one key.
+pub(super) fn refuse_same_keys(rows: &mut Rows) {
+    let mut first: BTreeMap<IdempotencyKey, u64> = BTreeMap::new();
+    for row in &mut rows.all {
+        let Some(key) = row.draft.as_ref().and_then(|draft| draft.key.clone()) else { continue };
+        let Some(line) = first.get(&key) else {
+            first.insert(key, row.line);
+            continue;
+        };
+        row.draft = None;
+        let reason = format!("the same key as line {line}");
+        rows.problems.push(Problem { line: row.line, column: Some("key".to_owned()), reason });
     }
     rows.problems.sort_by_key(|problem| problem.line);
 }
@@ -146,5 +166,5 @@ fn planned(
         options,
         policies: Arc::clone(&manner.policies),
     };
-    Planned { line, agent: draft.agent, request }
+    Planned { line, agent: draft.agent, request, key: draft.key }
 }

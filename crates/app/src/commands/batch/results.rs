@@ -62,13 +62,13 @@ impl Results {
     ///
     /// # Errors
     /// Exit code 2 where it cannot be made, or is the file that the batch comes from.
-    pub(super) fn create(path: &Path, input: &Path) -> Result<Self, AppError> {
+    pub(super) fn create(path: &Path, input: Option<&Path>) -> Result<Self, AppError> {
         let refused = |why: String| {
             let message = format!("`--out`: {why}");
             AppError::usage("bad_output", message).effect("nothing was dialled")
         };
-        let same =
-            fs_err::canonicalize(path).is_ok_and(|out| fs_err::canonicalize(input).is_ok_and(|input| input == out));
+        let is_input = |out| input.is_some_and(|input| fs_err::canonicalize(input).is_ok_and(|input| input == out));
+        let same = fs_err::canonicalize(path).is_ok_and(is_input);
         if same {
             return Err(refused(format!("`{}` is the file that the batch comes from", path.display())));
         }
@@ -92,9 +92,13 @@ impl Results {
     /// Adds the lines of rows that are left out.
     pub(super) fn leave_out(&mut self, problems: &[Problem]) {
         for (row, error) in by_row(problems) {
-            let (state, dialed) = ("failed", Dialed::No.as_str());
-            self.add(&Line { row, state, reason: INVALID_ROW, dialed, error: &error, ..Line::default() });
+            self.refuse(row, INVALID_ROW, &error);
         }
+    }
+
+    /// Adds the line of a row that no call was made of.
+    pub(super) fn refuse(&mut self, row: u64, reason: &str, error: &str) {
+        self.add(&Line { row, state: "failed", reason, dialed: Dialed::No.as_str(), error, ..Line::default() });
     }
 
     /// What the provider's record says of a row.
@@ -180,7 +184,7 @@ mod tests {
     fn lines_come_as_they_end_and_are_put_in_order() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("results.csv");
-        let mut results = Results::create(&path, Path::new("-")).unwrap_or_else(|why| panic!("{why:?}"));
+        let mut results = Results::create(&path, None).unwrap_or_else(|why| panic!("{why:?}"));
         results.add(&Line { row: 3, agent: "a,b", state: "failed", error: "said \"no\"", ..Line::default() });
         results.add(&Line { row: 2, agent: "hotel", state: "initiated", ..Line::default() });
         let text = fs_err::read_to_string(&path).expect("written");
@@ -200,7 +204,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("calls.csv");
         fs_err::write(&path, "agent,to\n").expect("written");
-        let error = Results::create(&path, &path).err().expect("refused");
+        let error = Results::create(&path, Some(&path)).err().expect("refused");
         assert!(error.message.ends_with("is the file that the batch comes from"), "{}", error.message);
         assert_eq!(fs_err::read_to_string(&path).expect("still there"), "agent,to\n");
     }

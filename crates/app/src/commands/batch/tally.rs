@@ -85,7 +85,8 @@ impl Tally {
         }
     }
 
-    fn put(&mut self, call: &CallId, place: Place) {
+    /// Notes where a call is that has not ended.
+    pub(super) fn put(&mut self, call: &CallId, place: Place) {
         if let Some(now) = self.open.get_mut(call) {
             *self.counts.of(*now) -= 1;
             *self.counts.of(place) += 1;

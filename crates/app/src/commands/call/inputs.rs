@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use partyline_domain::{
-    CallOptions, Decimal, InvalidVariable, Overrides, PhoneNumber, UserId, VariableName, VariableValue, Variables,
+    CallOptions, Decimal, IdempotencyKey, InvalidVariable, Overrides, PhoneNumber, Timestamp, UserId, VariableName,
+    VariableValue, Variables,
 };
 
 use crate::cli::CallArgs;
+use crate::commands::batch::expiry;
 use crate::errors::AppError;
 use crate::resolve::nearest;
 use crate::settings::CallChoices;
@@ -23,14 +25,16 @@ pub(super) struct Inputs {
     variables: Variables,
     overrides: Overrides,
     user_id: Option<UserId>,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) expires_at: Option<Timestamp>,
 }
 
 impl Inputs {
-    /// Parses what was written.
+    /// Parses what was written; durations count from `now`.
     ///
     /// # Errors
     /// Exit code 2; nothing was sent.
-    pub(super) fn parse(args: &CallArgs) -> Result<Self, AppError> {
+    pub(super) fn parse(args: &CallArgs, now: Timestamp) -> Result<Self, AppError> {
         let wrong =
             |reason: &'static str, message: String| AppError::usage(reason, message).effect("nothing was dialled");
         let to = PhoneNumber::parse(&args.to).map_err(|why| wrong("bad_phone_number", format!("`--to`: {why}")))?;
@@ -49,7 +53,11 @@ impl Inputs {
             overrides(&args.overrides).map_err(|why| wrong("bad_override", format!("`--override`: {why}")))?;
         let user_id = args.user_id.as_deref().map(UserId::parse).transpose();
         let user_id = user_id.map_err(|why| wrong("bad_user_id", format!("`--user-id`: {why}")))?;
-        Ok(Self { to, variables, overrides, user_id })
+        let key = args.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
+        let key = key.map_err(|why| wrong("bad_idempotency_key", format!("`--idempotency-key`: {why}")))?;
+        let expires_at = args.expires.as_deref().map(|text| expiry(text, now)).transpose();
+        let expires_at = expires_at.map_err(|why| wrong("bad_expiry", format!("`--expires`: {why}")))?;
+        Ok(Self { to, variables, overrides, user_id, key, expires_at })
     }
 
     /// What the provider is told.

@@ -3,27 +3,30 @@
 mod dry_run;
 mod inputs;
 mod output;
+mod shared;
 mod steps;
 mod verdict;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use partyline_domain::ports::Ids as _;
+use partyline_domain::ports::{Clock as _, Ids as _, NewCall};
 use partyline_domain::{
-    AfterCall, CallId, CallReport, CallRequest, Driver, Known, LinePolicy, Notice, Observer, PhoneNumber, Priority,
+    AfterCall, CallId, CallReport, CallRequest, Driver, Known, Notice, Observer, PhoneNumber, Priority,
 };
 
 use crate::cli::CallArgs;
-use crate::compose::{Sandbox, World};
+use crate::compose::{OpenStore, Sandbox, World};
 use crate::errors::AppError;
 use crate::events::{self, CallLog};
 use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::resolve::{Resolved, Resolver};
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 use crate::signals::Signals;
 use crate::system::{SystemClock, UuidIds};
 use inputs::Inputs;
+use shared::{Placing, Session};
 use steps::{Progress, Steps};
 
 pub(super) use inputs::{TYPES, inferred};
@@ -33,6 +36,9 @@ pub(super) use verdict::message;
 pub(super) const NOT_DIALLED: &str = "nothing was dialled";
 pub(super) const SANDBOX: &str =
     "sandbox: the provider is emulated in this process; nothing leaves the machine, no phone rings";
+
+/// How long a call waits at most for a process that dials it, where nothing else is said.
+const EXPIRES: Duration = Duration::from_secs(60 * 60);
 
 /// What is known of a call before the core has it, for the output of an early failure.
 struct Early {
@@ -76,7 +82,7 @@ async fn attempt(
     early: &mut Early,
 ) -> Result<Exit, AppError> {
     early.call = Some(UuidIds::new(clock)?.call_id());
-    let inputs = Inputs::parse(args)?;
+    let inputs = Inputs::parse(args, clock.now().wall)?;
     early.to = Some(inputs.to);
     let settings = settings?;
     let sandbox = if args.sandbox { Some(Sandbox::start().await?) } else { None };
@@ -91,6 +97,12 @@ async fn attempt(
         None => settings,
     };
     let world = World::connect(&settings, clock)?;
+    let open = if args.dry_run { None } else { OpenStore::open(&settings, clock, "call", printer).await? };
+    if open.is_none() && inputs.key.is_some() && !args.dry_run {
+        return Err(AppError::usage("no_store", "`--idempotency-key` needs a store, and there is none to remember it")
+            .effect(NOT_DIALLED)
+            .hint("leave `--store memory` and `--sandbox` out"));
+    }
     let mut signals = Signals::listen()?;
     let resolver =
         Resolver { provider: world.provider(), settings: &settings, host: world.host(), clock: world.clock() };
@@ -100,11 +112,17 @@ async fn attempt(
     } else {
         let work = resolver.both(&args.agent, args.number.as_deref());
         match signals.unless_interrupted(NOT_DIALLED, work).await {
-            Ok(found) => place(args, inputs, found, &resolver, &world, printer, &mut signals, early).await,
+            Ok(found) => {
+                let place = place(args, inputs, found, &resolver, &world, open.as_ref(), printer, &mut signals, early);
+                Box::pin(place).await
+            }
             Err(error) => Err(error),
         }
     };
     early.requests = world.requests();
+    if let Some(open) = open {
+        open.close().await;
+    }
     outcome
 }
 
@@ -115,6 +133,7 @@ async fn place(
     found: Resolved,
     resolver: &Resolver<'_>,
     world: &World,
+    open: Option<&OpenStore>,
     printer: &Printer,
     signals: &mut Signals,
     early: &Early,
@@ -122,13 +141,14 @@ async fn place(
     tell_what_was_read(&found, printer);
     let settings = resolver.settings;
     let choices = settings.choices_of(&inputs::flags(args), &found.numbers)?;
+    let key = inputs.key.clone();
     let request = CallRequest {
         id: early.call.clone().unwrap_or_else(|| world.ids().call_id()),
         agent: found.agent,
         numbers: found.numbers,
         to: inputs.to,
         priority: Priority::Normal,
-        expires_at: None,
+        expires_at: inputs.expires_at.or_else(|| open.map(|_| world.clock().now().wall.after(EXPIRES))),
         options: inputs.options(&choices),
         policies: Arc::new(choices.policies()),
     };
@@ -137,18 +157,84 @@ async fn place(
     }
     let elapsed = printer.clone();
     let log = CallLog::new(world.request_counter(), Box::new(move || elapsed.elapsed_ms()), args.sandbox);
-    let watcher = Arc::new(Watcher { log, steps: Steps::new(printer.clone(), &request) });
-    let (report, interrupted) = drive(world, request, found.known, &watcher, signals, printer).await?;
-    let sums = Sums { requests: Some(world.requests()), elapsed_ms: printer.elapsed_ms() };
-    let heard = watcher.steps.heard();
-    let interrupted = async {
-        if !interrupted {
-            signals.next().await;
+    match open {
+        Some(open) => {
+            let policy = world.shared_policy(request.options.ringing_timeout, Limits::default());
+            let ports = world.shared_ports(open, Limits::default());
+            let clock = world.clock();
+            let placing = Placing { open, ports, policy, known: found.known, log, printer, clock };
+            let new = NewCall { request, at: clock.now().wall, key, batch: None, repeats: None };
+            share(Session::start(placing, new), &args.agent, resolver, world, printer, signals).await
+        }
+        None => {
+            let watcher = Arc::new(Watcher { log, steps: Steps::new(printer.clone(), &request) });
+            let (report, interrupted) = drive(world, request, found.known, &watcher, signals, printer).await?;
+            let sums = Sums { requests: Some(world.requests()), elapsed_ms: printer.elapsed_ms(), replayed: false };
+            let heard = watcher.steps.heard();
+            let interrupted = interruption_of(interrupted, signals);
+            let error = verdict::error(&report, &heard, &args.agent, resolver, interrupted).await;
+            conclude(&report, sums, error.as_ref(), printer);
+            Ok(Exit::of_report(&report))
+        }
+    }
+}
+
+/// Places a call that repeats one of before.
+///
+/// # Errors
+/// As `call` does.
+pub(super) async fn again(
+    new: NewCall,
+    open: &OpenStore,
+    resolver: &Resolver<'_>,
+    world: &World,
+    printer: &Printer,
+    signals: &mut Signals,
+) -> Result<Exit, AppError> {
+    let clock = world.clock();
+    let expires_at = Some(clock.now().wall.after(EXPIRES));
+    let new = NewCall { request: CallRequest { expires_at, ..new.request }, ..new };
+    let elapsed = printer.clone();
+    let log = CallLog::new(world.request_counter(), Box::new(move || elapsed.elapsed_ms()), false);
+    let policy = world.shared_policy(new.request.options.ringing_timeout, Limits::default());
+    let ports = world.shared_ports(open, Limits::default());
+    let agent = new.request.agent.to_string();
+    let placing = Placing { open, ports, policy, known: Known::default(), log, printer, clock };
+    share(Session::start(placing, new), &agent, resolver, world, printer, signals).await
+}
+
+/// Follows a call that goes through the store to its end, tells what came of it, and leaves.
+async fn share(
+    mut session: Session<'_>,
+    agent: &str,
+    resolver: &Resolver<'_>,
+    world: &World,
+    printer: &Printer,
+    signals: &mut Signals,
+) -> Result<Exit, AppError> {
+    let over = match session.until_over(signals).await {
+        Ok(over) => over,
+        Err(error) => {
+            session.leave(signals).await;
+            return Err(error);
         }
     };
-    let error = verdict::error(&report, &heard, &args.agent, resolver, interrupted).await;
-    conclude(&report, sums, error.as_ref(), printer);
-    Ok(Exit::of_report(&report))
+    let requests = Some(world.requests());
+    let sums = Sums { requests, elapsed_ms: printer.elapsed_ms(), replayed: over.replayed };
+    let heard = session.steps().heard();
+    let interrupted = interruption_of(over.interrupted, signals);
+    let verdict = verdict::error(&over.report, &heard, agent, resolver, interrupted);
+    let error = session.meanwhile(verdict).await;
+    conclude(&over.report, sums, error.as_ref(), printer);
+    session.leave(signals).await;
+    Ok(Exit::of_report(&over.report))
+}
+
+/// Ends at once where there was an interruption, else with the next one.
+async fn interruption_of(interrupted: bool, signals: &mut Signals) {
+    if !interrupted {
+        signals.next().await;
+    }
 }
 
 fn conclude(report: &CallReport, sums: Sums, error: Option<&AppError>, printer: &Printer) {
@@ -202,7 +288,7 @@ async fn drive(
     printer: &Printer,
 ) -> Result<(CallReport, bool), AppError> {
     let observer: Arc<dyn Observer> = Arc::clone(watcher) as Arc<dyn Observer>;
-    let (driver, handle) = Driver::new(world.ports(), LinePolicy::default(), observer);
+    let (driver, handle) = Driver::new(world.ports(Limits::default()), world.line_policy(Limits::default()), observer);
     handle.know(known);
     let placed = handle.submit(request).map_err(|why| AppError::unexpected(why.to_string()))?;
     let mut report = Box::pin(placed.report());

@@ -14,6 +14,8 @@ pub(in crate::commands) struct Sums {
     /// `None` where the requests of many calls cannot be told apart.
     pub(in crate::commands) requests: Option<u32>,
     pub(in crate::commands) elapsed_ms: u64,
+    /// It is the outcome of an earlier call with the same key.
+    pub(in crate::commands) replayed: bool,
 }
 
 /// The object of `call --json`. Its keys are promises; `null` = not known.
@@ -30,6 +32,7 @@ pub(in crate::commands) struct CallOutput {
     conversation_id: Option<String>,
     provider_call_id: Option<String>,
     assignment: Option<&'static str>,
+    replayed: bool,
     requests: Option<u32>,
     elapsed_ms: u64,
     proof: Option<ProofOutput>,
@@ -103,6 +106,7 @@ impl CallOutput {
             conversation_id: conversation(report).map(ToString::to_string),
             provider_call_id: provider_call_id(report).map(|id| id.as_str().to_owned()),
             assignment: report.assignment.map(AssignmentOutcome::as_str),
+            replayed: sums.replayed,
             requests: sums.requests,
             elapsed_ms: sums.elapsed_ms,
             proof: report.proof().map(ProofOutput::of),
@@ -120,6 +124,24 @@ impl CallOutput {
     pub(in crate::commands) fn not_taken(reason: &'static str, error: String) -> Self {
         let dialed = Dialed::No.as_str();
         Self { state: "failed", reason: Some(reason), dialed, error: Some(error), ..Self::default() }
+    }
+
+    /// A call that has not ended.
+    pub(in crate::commands) fn left(
+        call: &CallId,
+        state: &'static str,
+        dialed: Dialed,
+        agent: &AgentId,
+        to: PhoneNumber,
+    ) -> Self {
+        Self {
+            call_id: Some(call.to_string()),
+            state,
+            dialed: dialed.as_str(),
+            agent: AgentOutput { agent_id: Some(agent.to_string()), name: None },
+            to: Some(to.e164().to_owned()),
+            ..Self::default()
+        }
     }
 
     /// A call that failed before the core was asked.
@@ -185,9 +207,10 @@ pub(super) fn closing_line(report: &CallReport, sums: Sums) -> String {
     let requests = sums.requests.unwrap_or_default();
     let plural = if requests == 1 { "" } else { "s" };
     format!(
-        "initiated: {conversation} ({agent}, {from} -> {}; {requests} request{plural}, {} ms){}",
+        "initiated: {conversation} ({agent}, {from} -> {}; {requests} request{plural}, {} ms){}{}",
         report.request.to.e164(),
         sums.elapsed_ms,
+        if sums.replayed { " (replayed)" } else { "" },
         restore.unwrap_or_default()
     )
 }

@@ -49,6 +49,10 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "COUNT", value_parser = size, requires = "faults", help_heading = STORM)]
     pub(crate) numbers: Option<usize>,
 
+    /// How many processes share a store in a storm at most; with more than 1, see `--faults shared` [default: 1]
+    #[arg(long, value_name = "COUNT", value_parser = size, requires = "faults", help_heading = STORM)]
+    pub(crate) processes: Option<usize>,
+
     /// Do not check the invariants after each event, which is faster
     #[arg(long)]
     pub(crate) unchecked: bool,

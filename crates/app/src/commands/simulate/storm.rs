@@ -24,6 +24,7 @@ pub(super) fn run(faults: &str, args: &SimulateArgs, printer: &Printer) -> Resul
         calls: args.calls.unwrap_or(default.calls),
         agents_max: args.agents.unwrap_or(default.agents_max),
         numbers_max: args.numbers.unwrap_or(default.numbers_max),
+        processes_max: args.processes.unwrap_or(default.processes_max),
         checks: !args.unchecked,
         jobs: available_parallelism().map_or(1, usize::from),
         ..default

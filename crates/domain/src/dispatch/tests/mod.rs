@@ -10,6 +10,7 @@ mod limits;
 mod restore;
 mod reviewed;
 mod several;
+mod sharing;
 mod trouble;
 mod world;
 

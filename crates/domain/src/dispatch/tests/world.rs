@@ -242,6 +242,7 @@ impl World {
             Effect::PlaceCall(slot, dial) => self.dial(slot, &dial, failure),
             Effect::DropDial(slot) => self.drop_dial(slot),
             Effect::LookUp(slot, look_up) => self.arrives(request, Input::LookedUp(slot, look_up.attempt, Ok(None))),
+            Effect::Claim(_) | Effect::Renew(_) | Effect::Release(_) => unreachable!("nothing is shared here"),
             Effect::ReadConversation(slot, _) => self.arrives(request, Input::ConversationRead(slot, Ok(None))),
         }
     }

@@ -23,6 +23,7 @@ pub(super) enum Kept {
     Priority,
     Expires,
     UserId,
+    Key,
     Language,
     FirstMessage,
     SystemPrompt,
@@ -37,13 +38,14 @@ pub(super) enum Type {
     Bool,
 }
 
-const KEPT: [(&str, Kept); 10] = [
+const KEPT: [(&str, Kept); 11] = [
     ("agent", Kept::Agent),
     ("to", Kept::To),
     ("number", Kept::Number),
     ("priority", Kept::Priority),
     ("expires", Kept::Expires),
     ("user_id", Kept::UserId),
+    ("key", Kept::Key),
     ("language", Kept::Language),
     ("first_message", Kept::FirstMessage),
     ("system_prompt", Kept::SystemPrompt),

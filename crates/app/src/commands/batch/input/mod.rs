@@ -13,6 +13,7 @@ use std::path::Path;
 
 use partyline_domain::Timestamp;
 
+pub(in crate::commands) use row::expiry;
 pub(super) use row::{Draft, Row};
 
 use crate::cli::FormatArg;

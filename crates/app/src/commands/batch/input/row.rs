@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use partyline_domain::{
-    Decimal, Overrides, PhoneNumber, Priority, Timestamp, UserId, VariableName, VariableValue, Variables,
+    Decimal, IdempotencyKey, Overrides, PhoneNumber, Priority, Timestamp, UserId, VariableName, VariableValue,
+    Variables,
 };
 
 use super::column::{Column, Kept, Type};
@@ -36,6 +37,7 @@ pub(in crate::commands::batch) struct Draft {
     pub(in crate::commands::batch) priority: Priority,
     pub(in crate::commands::batch) expires_at: Option<Timestamp>,
     pub(in crate::commands::batch) user_id: Option<UserId>,
+    pub(in crate::commands::batch) key: Option<IdempotencyKey>,
     pub(in crate::commands::batch) overrides: Overrides,
     pub(in crate::commands::batch) variables: Variables,
 }
@@ -73,6 +75,7 @@ struct Open {
     priority: Priority,
     expires_at: Option<Timestamp>,
     user_id: Option<UserId>,
+    key: Option<IdempotencyKey>,
     overrides: Overrides,
     variables: BTreeMap<VariableName, VariableValue>,
 }
@@ -146,6 +149,7 @@ impl Reader {
                 priority: open.priority,
                 expires_at: open.expires_at,
                 user_id: open.user_id,
+                key: open.key,
                 overrides: open.overrides,
                 variables: open.variables,
             })),
@@ -163,6 +167,7 @@ impl Reader {
             | Kept::Priority
             | Kept::Expires
             | Kept::UserId
+            | Kept::Key
             | Kept::Language
             | Kept::FirstMessage
             | Kept::SystemPrompt
@@ -181,6 +186,7 @@ impl Reader {
             Kept::Priority => self.open.priority = priority(text)?,
             Kept::Expires => self.open.expires_at = Some(expiry(text, self.now)?),
             Kept::UserId => self.open.user_id = Some(UserId::parse(text).map_err(|why| why.to_string())?),
+            Kept::Key => self.open.key = Some(IdempotencyKey::parse(text).map_err(|why| why.to_string())?),
             Kept::Language => self.open.overrides.language = Some(text.to_owned()),
             Kept::VoiceId => self.open.overrides.voice = Some(text.to_owned()),
             // Blanks and line breaks around a text that is spoken or read by a model are the author's.
@@ -227,7 +233,10 @@ fn priority(text: &str) -> Result<Priority, String> {
 }
 
 /// A point in time, or a duration from now.
-fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+///
+/// # Errors
+/// What was expected, as a fragment.
+pub(in crate::commands) fn expiry(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     let expected = || "expected a time with its zone such as `2026-12-24T18:00:00Z`, or a duration such as `30m`";
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         let since_unix = at.duration_since(jiff::Timestamp::UNIX_EPOCH);

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use partyline_domain::flow::Stage;
 use partyline_domain::ports::{AssignNumber, Clock, Ids, Number, Numbers, Timer};
-use partyline_domain::{AgentId, AttemptId, Class, ProviderError, Remedy, RunId};
+use partyline_domain::{AgentId, AttemptId, Class, Instant, ProviderError, Remedy, RunId, SideEffect};
 
 use crate::errors::AppError;
 use crate::exit::Exit;
@@ -20,12 +21,35 @@ const DELAY: Duration = Duration::from_millis(500);
 const DELAY_MAX: Duration = Duration::from_secs(60);
 const SEE: &str = "see who answers it with `partyline numbers`";
 
+/// Is told of every send before it leaves, so that others know what may still take effect.
+#[async_trait]
+pub(super) trait Ledger: Send + Sync {
+    /// Notes a send; it does not leave before the answer, nor after the point in time that the answer names.
+    async fn intend(&self, order: &AssignNumber) -> Result<Instant, AppError>;
+
+    /// Notes that a send has taken effect, or never will.
+    async fn settle(&self, attempt: &AttemptId);
+}
+
+/// Where nothing is shared, nobody has to know.
+pub(super) struct Unshared;
+
+#[async_trait]
+impl Ledger for Unshared {
+    async fn intend(&self, order: &AssignNumber) -> Result<Instant, AppError> {
+        Ok(order.not_after)
+    }
+
+    async fn settle(&self, _attempt: &AttemptId) {}
+}
+
 /// What is needed to change a number.
 pub(super) struct Change<'a> {
     pub(super) numbers: &'a dyn Numbers,
     pub(super) ids: &'a dyn Ids,
     pub(super) clock: &'a dyn Clock,
     pub(super) timer: &'a dyn Timer,
+    pub(super) ledger: &'a dyn Ledger,
     pub(super) host: &'a str,
 }
 
@@ -44,11 +68,23 @@ impl Change<'_> {
         let run = self.ids.run_id();
         let mut doubt = None;
         for ordinal in 1..=SENDS_MAX {
-            let error = match self.numbers.assign(&self.order(&run, ordinal, number, wanted)).await {
-                Ok(after) if after.assigned_id() == wanted => return Ok(after),
+            let order = self.order(&run, ordinal, number, wanted);
+            let not_after = match self.ledger.intend(&order).await {
+                Ok(not_after) => not_after,
+                Err(error) if doubt.is_none() => return Err(error.effect("nothing was changed")),
+                Err(_) => break,
+            };
+            let error = match self.numbers.assign(&AssignNumber { not_after, ..order.clone() }).await {
+                Ok(after) if after.assigned_id() == wanted => {
+                    self.ledger.settle(&order.attempt).await;
+                    return Ok(after);
+                }
                 Ok(after) => return Err(not_confirmed(&after, wanted)),
                 Err(error) => error,
             };
+            if error.side_effect() == SideEffect::None {
+                self.ledger.settle(&order.attempt).await;
+            }
             let wait = wait(&error, ordinal);
             let told = error.detail().to_owned();
             let is_final = match error.class() {
@@ -221,7 +257,14 @@ mod tests {
     ) -> (Result<Number, AppError>, Vec<u128>) {
         let assigns = Mutex::new(assigns.into_iter().collect());
         let script = Arc::new(Script { assigns, read: Mutex::new(read), ..Script::default() });
-        let change = Change { numbers: &*script, ids: &*script, clock: &*script, timer: &*script, host: "host" };
+        let change = Change {
+            numbers: &*script,
+            ids: &*script,
+            clock: &*script,
+            timer: &*script,
+            ledger: &Unshared,
+            host: "host",
+        };
         let printer = Printer::new(false, LogFormat::Text, Arc::clone(&script) as Arc<dyn Clock>);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let outcome = runtime.block_on(change.make(&number(false), Some(&agent()), &printer));
