@@ -51,9 +51,7 @@ fn every_shell_has_completions() {
 
 #[test]
 fn commands_of_later_versions_do_not_exist() {
-    for command in ["serve"] {
-        let ran = Place::empty().run(&[command]);
-        assert_eq!(ran.code, 2, "{command}");
-        assert!(ran.stderr.contains("unrecognized subcommand"), "{}", ran.stderr);
-    }
+    let ran = Place::empty().run(&["serve"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("unrecognized subcommand"), "{}", ran.stderr);
 }

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use partyline_domain::dispatch::{LookUp, compare};
 use partyline_domain::flow::{CallEvent, CallState, Dial, DoubtCause, FoundBy, Proof};
-use partyline_domain::ports::{Change, Conversation, Entry, Recorded, Unlimited};
+use partyline_domain::ports::{Change, Conversation, Entry, Recorded};
 use partyline_domain::{
     AttemptId, CallId, CallRequest, JournalError, PhoneNumberId, ProviderError, Timestamp, find_dial,
 };
 
 use super::{Desk, trouble};
 use crate::errors::AppError;
+use crate::settings::Limits;
 
 /// A dial that may have been executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +52,8 @@ impl OpenDial {
         let intent =
             |recorded: &&Recorded| matches!(&recorded.event, CallEvent::DialIntended { attempt: of } if of == attempt);
         let intended = events.iter().find(intent)?.at;
-        let number = events.iter().rev().find_map(|recorded| match &recorded.event {
-            CallEvent::NumberAssigned { number, .. } => Some(number.clone()),
-            _ => None,
+        let number = events.iter().rev().find_map(|recorded| {
+            if let CallEvent::NumberAssigned { number, .. } = &recorded.event { Some(number.clone()) } else { None }
         })?;
         let version = events.last()?.version;
         Some(Self { request: request.clone(), attempt: attempt.clone(), number, intended, version, unsaid })
@@ -84,7 +84,8 @@ impl OpenDial {
             to: self.request.to,
             last: true,
         };
-        find_dial(desk.world.provider(), &Unlimited, &wanted).await
+        let ports = desk.world.shared_ports(desk.open, Limits::default());
+        find_dial(&*ports.provider, &*ports.permits, &wanted).await
     }
 
     /// Writes down that it was found.
