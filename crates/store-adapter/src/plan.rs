@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use partyline_domain::flow::CallEvent;
+use partyline_domain::flow::{CallEvent, CallState};
 use partyline_domain::ports::{Change, Entry, Intent, IntentKind, Recorded};
 use partyline_domain::{AgentId, AttemptId, CallId, CallRequest, JournalError, PhoneNumberId, RunId};
 
@@ -35,7 +35,8 @@ impl Questions {
                         asked.calls.insert(call.clone());
                     }
                 }
-                Change::Resolve(_) | Change::Remember { .. } | Change::Forget(_) => {}
+                Change::Remember { number, .. } | Change::Forget(number) => drop(asked.numbers.insert(number.clone())),
+                Change::Resolve(_) => {}
             }
         }
         asked
@@ -62,6 +63,8 @@ pub(crate) struct KnownCall {
 pub(crate) struct KnownLease {
     pub(crate) owner: Option<RunId>,
     pub(crate) epoch: u64,
+    /// Whether it has not run out.
+    pub(crate) holds: bool,
 }
 
 /// What the store knows of all that entries ask about.
@@ -124,12 +127,31 @@ impl<'a> Plan<'a> {
         Self { me, known, writes: Writes::default() }
     }
 
+    /// Takes the entries of one commit in, in their order. Where one is refused, so are those after it that concern the
+    /// same calls: they continue what never happened.
+    pub(crate) fn enter_all(&mut self, entries: &[Entry]) -> Vec<Result<(), JournalError>> {
+        let mut refused: BTreeMap<&CallId, JournalError> = BTreeMap::new();
+        let mut answers = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let answer = match entry.calls().find_map(|call| refused.get(call)) {
+                Some(error) => Err(error.clone()),
+                None => self.enter(entry),
+            };
+            if let Err(error) = &answer {
+                refused.extend(entry.calls().map(|call| (call, error.clone())));
+            }
+            answers.push(answer);
+        }
+        answers
+    }
+
     /// Takes an entry in, or refuses the whole of it. One that is written already, word for word, changes nothing.
     pub(crate) fn enter(&mut self, entry: &Entry) -> Result<(), JournalError> {
         if self.is_written(entry) {
             return Ok(());
         }
         self.check_versions(entry)?;
+        self.check_claims(entry)?;
         let mut draft = Draft::default();
         for change in &entry.changes {
             self.change(&mut draft, change)?;
@@ -180,17 +202,47 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
+    /// No other process has the calls, and one that is closed gets nothing but late evidence.
+    fn check_claims(&self, entry: &Entry) -> Result<(), JournalError> {
+        for change in &entry.changes {
+            let Change::Append { call, expected, events } = change else { continue };
+            let Some(known) = self.known.calls.get(call) else { continue };
+            let others = known.owner.as_ref().is_some_and(|owner| owner != self.me);
+            if others || (known.closed && !self.takes_late(call, known, events)) {
+                let actual = known.progress.version;
+                return Err(JournalError::Conflict { call: call.clone(), expected: *expected, actual });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the flow allows these events after the end: a conversation that is found late, and what proves it.
+    fn takes_late(&self, call: &CallId, known: &KnownCall, events: &[Recorded]) -> bool {
+        let late = |event: &CallEvent| matches!(event, CallEvent::CallInitiated { .. } | CallEvent::ProofRead { .. });
+        let history = (1..=known.progress.version).map(|version| self.known.events.get(&(call.clone(), version)));
+        let history: Option<Vec<&Recorded>> = history.collect();
+        let all = history.into_iter().flatten().chain(events).map(|recorded| &recorded.event);
+        events.iter().all(|recorded| late(&recorded.event)) && CallState::fold(all).is_ok()
+    }
+
+    fn is_held_by_another(&self, number: &PhoneNumberId) -> bool {
+        let lease = self.known.leases.get(number).filter(|lease| lease.holds);
+        lease.and_then(|lease| lease.owner.as_ref()).is_some_and(|owner| owner != self.me)
+    }
+
     fn change(&self, draft: &mut Draft, change: &Change) -> Result<(), JournalError> {
         match change {
             Change::Append { call, events, .. } => self.append(draft, call, events),
             Change::Intend(intent) => self.intend(draft, intent)?,
             Change::Resolve(attempt) => draft.resolved.push(attempt.clone()),
+            Change::Remember { number, .. } | Change::Forget(number) if self.is_held_by_another(number) => {}
             Change::Remember { number, inbound } => {
                 draft.memory.push(Memory::Remember(number.clone(), inbound.clone()));
             }
             Change::Forget(number) => draft.memory.push(Memory::Forget(number.clone())),
             Change::Close(call) => {
-                if let Some(mut known) = self.call(draft, call) {
+                let ours = |known: &KnownCall| known.owner.as_ref().is_none_or(|owner| owner == self.me);
+                if let Some(mut known) = self.call(draft, call).filter(ours) {
                     known.closed = true;
                     known.owner = None;
                     draft.calls.insert(call.clone(), known);
@@ -271,16 +323,20 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// The events that must be known before entries can be judged: those at the versions of appends that come too late.
+/// The events that must be known before entries can be judged: those at the versions of appends that come too late, and
+/// the histories of calls that are closed.
 pub(crate) fn overwritten<'a>(
     entries: impl IntoIterator<Item = &'a Entry>,
     calls: &BTreeMap<CallId, KnownCall>,
 ) -> Vec<(CallId, u64, u64)> {
     let mut wanted = Vec::new();
     for change in entries.into_iter().flat_map(|entry| &entry.changes) {
-        if let Change::Append { call, expected, events } = change
-            && calls.get(call).is_some_and(|known| known.progress.version > *expected)
-        {
+        let Change::Append { call, expected, events } = change else { continue };
+        let Some(known) = calls.get(call) else { continue };
+        if known.closed {
+            // Whether it takes late evidence is for the flow to say, which asks for all of it.
+            wanted.push((call.clone(), 0, known.progress.version));
+        } else if known.progress.version > *expected {
             wanted.push((call.clone(), *expected, expected.saturating_add(events.len() as u64)));
         }
     }

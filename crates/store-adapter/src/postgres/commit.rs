@@ -17,7 +17,7 @@ pub(super) async fn run(tx: &mut Tx<'_>, commits: &[&[Entry]]) -> Result<Vec<Vec
     let entries = || commits.iter().flat_map(|entries| entries.iter());
     let known = load(tx, entries).await?;
     let mut plan = Plan::new(tx.me, known);
-    let answers = commits.iter().map(|entries| entries.iter().map(|entry| plan.enter(entry)).collect()).collect();
+    let answers = commits.iter().map(|entries| plan.enter_all(entries)).collect();
     write(tx, plan.finish()).await?;
     Ok(answers)
 }
@@ -83,16 +83,17 @@ async fn leases(tx: &mut Tx<'_>, numbers: Vec<&str>) -> Result<BTreeMap<PhoneNum
     if numbers.is_empty() {
         return Ok(leases);
     }
-    let found: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT number, owner, epoch FROM partyline.leases WHERE account = $1 AND number = ANY($2) \
+    let found: Vec<(String, String, i64, bool)> = sqlx::query_as(
+        "SELECT number, owner, epoch, expires_ms > $3 FROM partyline.leases WHERE account = $1 AND number = ANY($2) \
          ORDER BY number FOR SHARE",
     )
     .bind(tx.account)
     .bind(&numbers)
+    .bind(tx.now)
     .fetch_all(&mut *tx.connection)
     .await?;
-    for (number, owner, epoch) in found {
-        let lease = KnownLease { owner: Some(codec::id(owner)?), epoch: codec::count(epoch) };
+    for (number, owner, epoch, holds) in found {
+        let lease = KnownLease { owner: Some(codec::id(owner)?), epoch: codec::count(epoch), holds };
         leases.insert(codec::id(number)?, lease);
     }
     Ok(leases)

@@ -69,19 +69,19 @@ pub(super) async fn dead(tx: &mut Tx<'_>) -> Result<BTreeSet<String>, Fault> {
     Ok(dead.into_iter().collect())
 }
 
-/// The numbers that nobody holds, nobody else asks for, and for which calls wait.
+/// The numbers that nobody holds, nobody else asks for, and for which calls wait or which are still to be given back.
 async fn numbers_to_take(tx: &mut Tx<'_>, only: Option<&str>, dead: &str) -> Result<Vec<PhoneNumberId>, Fault> {
     let numbers: Vec<String> = sqlx::query_scalar(concat!(
-        "SELECT DISTINCT n.number FROM choices AS h JOIN choice_numbers AS n ON n.choice = h.id WHERE h.account = $1 \
-         AND ($2 IS NULL OR n.number IN (SELECT value FROM json_each($2))) \
-         AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.account = $1 AND l.number = n.number AND l.expires_ms > $3) \
-         AND NOT EXISTS (SELECT 1 FROM wishes AS w \
-         WHERE w.account = $1 AND w.number = n.number AND w.owner <> $4 AND w.until_ms > $3) \
-         AND (EXISTS (SELECT 1 FROM calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
+        "SELECT n.number FROM (SELECT d.number FROM choices AS h JOIN choice_numbers AS d ON d.choice = h.id \
+         WHERE h.account = $1 AND (EXISTS (SELECT 1 FROM calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
         free!(),
         ") OR EXISTS (SELECT 1 FROM calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
         orphaned!("$5"),
-        ")) ORDER BY n.number"
+        ")) UNION SELECT number FROM inbound WHERE account = $1) AS n \
+         WHERE ($2 IS NULL OR n.number IN (SELECT value FROM json_each($2))) \
+         AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.account = $1 AND l.number = n.number AND l.expires_ms > $3) \
+         AND NOT EXISTS (SELECT 1 FROM wishes AS w \
+         WHERE w.account = $1 AND w.number = n.number AND w.owner <> $4 AND w.until_ms > $3) ORDER BY n.number"
     ))
     .bind(tx.account)
     .bind(only)
