@@ -220,6 +220,30 @@ fn a_call_of_unknown_outcome_is_found_later() {
 }
 
 #[test]
+fn a_dial_in_doubt_whose_process_was_killed_is_found() {
+    let provider = slow_list(&["dial:504-after:1"], Duration::from_millis(500));
+    let place = shared(&provider);
+    let mut dialling = place.spawn(&["call", "restaurant", "--to", CALLEE]);
+    let mut found = Vec::new();
+    while found.is_empty() {
+        found = calls(&place, &["--state", "in_doubt"]);
+    }
+    let doubted = id(&found[0]);
+    let left = place.run(&["calls", "reconcile", &doubted]);
+    assert!(left.code == 6 && left.stdout.contains("(call), which looks it up"), "{}\n{}", left.stdout, left.stderr);
+    dialling.kill().expect("it runs");
+    dialling.wait().expect("it ends");
+    // Its lease has to run out first.
+    pause(Duration::from_millis(1100));
+    let ran = place.run(&["calls", "reconcile", &doubted, "--json"]);
+    assert_eq!((ran.code, &ran.json()[0]["outcome"]), (0, &json!("found")), "{}", ran.stderr);
+    let row = &place.run(&["numbers", "--json"]).json()[0];
+    assert_eq!(row["unresolved"], json!([]), "what was found is resolved");
+    assert_eq!(call(&place, "hotel", &[]).code, 0, "so nobody has to wait for it");
+    assert_eq!(provider.dials(), 2);
+}
+
+#[test]
 fn a_look_up_that_fails_changes_nothing() {
     let provider = Provider::with_faults(&["dial:504-after:1", "conversations:403:*"]);
     let place = shared(&provider);
@@ -267,8 +291,10 @@ fn a_call_that_turns_out_to_be_dialled_is_not_placed_once_more() {
     let place = shared(&provider);
     assert_eq!(call(&place, "restaurant", &[]).code, 6);
     pause(Duration::from_millis(3200));
-    let ran = place.run(&["calls", "redial", &id(&calls(&place, &[])[0]), "--may-ring-twice"]);
-    assert!(ran.code == 0 && ran.stdout.starts_with("not placed again"), "{}\n{}", ran.stdout, ran.stderr);
+    let unknown = id(&calls(&place, &[])[0]);
+    let ran = place.run(&["calls", "redial", &unknown, "--may-ring-twice", "--json"]);
+    let object = ran.json();
+    assert_eq!((ran.code, &object["call_id"], &object["state"]), (0, &json!(unknown), &json!("initiated")));
     assert_eq!((provider.dials(), calls(&place, &["--state", "initiated"]).len()), (1, 1));
 }
 

@@ -5,7 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::neighbour::Neighbour;
-use common::{Place, Provider};
+use common::{CALLEE, Place, Provider};
 use serde_json::json;
 
 /// What may still take effect is soon over. (A change is waited for as long as a dial with the usual ringing may take.)
@@ -117,4 +117,25 @@ fn a_signal_gives_the_number_back() {
     let ran = place.run_and_signal(&["numbers", "release", "main"], "is asked for it", "-INT");
     assert!(ran.code == 130 && ran.stderr.contains("nothing was changed"), "{}", ran.stderr);
     neighbour.let_go(&provider, epoch);
+}
+
+#[test]
+fn a_process_gives_a_number_back_for_a_change_and_goes_on_afterwards() {
+    let provider = Provider::with_faults(&["dial:504-before:1"]);
+    let place = shared(&provider);
+    let doubted = place.run(&["call", "restaurant", "--to", CALLEE, "--lookup-window", "50ms"]);
+    assert_eq!(doubted.code, 6, "{}", doubted.stderr);
+    // A call of another agent waits until the dial in doubt can no longer take effect, and its process has the number.
+    let waiting = place.spawn(&["call", "hotel", "--to", CALLEE]);
+    let holder = || place.run(&["numbers", "--json"]).json()[0]["holder"]["command"].clone();
+    while holder() != json!("call") {}
+    let ran = place.run(&["numbers", "assign", "main", "hairdresser", "--wait", "5s"]);
+    assert!(ran.code == 4 && ran.stderr.contains("may still take effect"), "{}", ran.stderr);
+    let ran = place.run(&["numbers", "assign", "main", "restaurant", "--wait", "20s"]);
+    assert_eq!((ran.code, provider.assigned(0)), (0, Some(provider.agent(0))), "{}", ran.stderr);
+    while holder() != json!("call") {}
+    let found = place.run(&["calls", "--agent", "hotel", "--json"]).json();
+    let id = found[0]["call_id"].as_str().expect("an id").to_owned();
+    assert_eq!(place.run(&["calls", "cancel", &id]).code, 0);
+    assert_eq!(place.finish(waiting).code, 130);
 }

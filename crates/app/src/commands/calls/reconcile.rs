@@ -128,7 +128,7 @@ pub(super) async fn sight(row: &CallRow, events: &[Recorded], desk: Desk<'_>) ->
     let age = when::ago(dial.intended(), desk.now());
     desk.printer.step(&format!("looking {} up: dialled {age}, user id {}", row.id, dial.user_id()));
     match dial.look_up(desk).await {
-        Ok(Some(found)) => Ok(match dial.keep(&found, desk).await? {
+        Ok(Some(found)) => Ok(match dial.keep(&found, row, desk).await? {
             Kept::Written(proof) => Sight::Found(proof),
             Kept::MovedOn => Sight::MovedOn,
         }),
