@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::codec;
+
 /// How many hexadecimal digits of the fingerprint are kept: 128 bits.
 const DIGITS: usize = 32;
 
@@ -43,8 +45,9 @@ impl Account {
             hash.update(part.len().to_le_bytes());
             hash.update(part);
         }
-        let digits: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(digits[..DIGITS].to_owned())
+        let mut digits = codec::hexadecimal(&hash.finalize());
+        digits.truncate(DIGITS);
+        Self(digits)
     }
 
     /// The fingerprint as text.

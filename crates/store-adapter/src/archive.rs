@@ -252,13 +252,15 @@ pub struct Batch {
 /// Where a reader of a batch's changes is. Opaque; begins with [`BatchCursor::START`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BatchCursor {
-    pub(crate) changed: i64,
-    pub(crate) seq: i64,
+    /// Where the next page begins: behind this change and call.
+    pub(crate) at: (i64, i64),
+    /// Up to here nothing can come in between any more.
+    pub(crate) settled: (i64, i64),
 }
 
 impl BatchCursor {
     /// Before everything.
-    pub const START: Self = Self { changed: i64::MIN, seq: i64::MIN };
+    pub const START: Self = Self { at: (i64::MIN, i64::MIN), settled: (i64::MIN, i64::MIN) };
 }
 
 /// An intent that is open on a number.
@@ -407,9 +409,9 @@ pub trait Archive: Send + Sync {
     /// A batch's calls behind this line of its file, in the order of the lines.
     async fn batch_calls(&self, batch: &BatchId, after: u64, limit: usize) -> Result<Vec<CallRow>, StoreUnavailable>;
 
-    /// A batch's calls that have changed since `since`, at most `limit`, and where to go on from. The same change may be
-    /// told more than once (the answers overlap by some seconds, because changes can become visible out of order): compare
-    /// [`CallRow::version`] and [`CallRow::closed`]. Nothing is left out.
+    /// A batch's calls that have changed since `since`, at most `limit`, and where to go on from; a page that is not full is
+    /// the last one for now. The same change may be told more than once, because changes can become visible out of order:
+    /// compare [`CallRow::version`] and [`CallRow::closed`]. Nothing is left out.
     async fn batch_changed(
         &self,
         batch: &BatchId,

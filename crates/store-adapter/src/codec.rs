@@ -64,7 +64,12 @@ pub(crate) fn limit(value: usize) -> i64 {
 
 /// A short text that stands for a long one.
 pub(crate) fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(text.as_bytes()))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 /// Wall time in nanoseconds, which an `i64` holds until 2262.
@@ -79,7 +84,7 @@ pub(crate) fn timestamp(nanoseconds: i64) -> Timestamp {
 /// Whole milliseconds, rounded up: what must last so long lasts at least so long.
 pub(crate) fn milliseconds(duration: Duration) -> i64 {
     let whole = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    if duration.subsec_nanos() % 1_000_000 == 0 { whole } else { whole.saturating_add(1) }
+    if duration.subsec_nanos().is_multiple_of(1_000_000) { whole } else { whole.saturating_add(1) }
 }
 
 /// The time from one point on the store's clock to another; zero where that is not later.

@@ -103,7 +103,18 @@ impl From<sqlx::Error> for Fault {
             E::Protocol(why) => Self::trouble(format!("the connection to the server broke ({why})")),
             // The address could be in it.
             E::Configuration(_) => Self::refused("the address of the server cannot be understood"),
-            _ => Self::refused(format!("a value in the store cannot be understood ({error})")),
+            E::InvalidArgument(_)
+            | E::RowNotFound
+            | E::TypeNotFound { .. }
+            | E::ColumnIndexOutOfBounds { .. }
+            | E::ColumnNotFound(_)
+            | E::ColumnDecode { .. }
+            | E::Encode(_)
+            | E::Decode(_)
+            | E::AnyDriverError(_)
+            | E::Migrate(_)
+            | E::InvalidSavePointStatement
+            | _ => Self::refused(format!("a value in the store cannot be understood ({error})")),
         }
     }
 }

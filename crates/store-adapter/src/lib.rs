@@ -14,6 +14,7 @@ mod changes;
 mod codec;
 mod error;
 mod options;
+mod permits;
 mod place;
 mod plan;
 mod policy;
@@ -31,5 +32,6 @@ pub use archive::{
 };
 pub use error::OpenError;
 pub use options::{StoreOptions, StoreTrouble, TroubleTold};
+pub use permits::{PermitRules, StorePermits};
 pub use place::{InvalidPlace, Place, ServerUrl};
 pub use store::SqlStore;

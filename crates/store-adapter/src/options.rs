@@ -20,8 +20,7 @@ pub struct StoreOptions {
     pub process: ProcessInfo,
     /// Is told when the journal cannot be written, and when it can again.
     pub trouble: TroubleTold,
-    /// How late [`partyline_domain::ports::Store::changed`] may be: on SQLite how often the file is looked at, on PostgreSQL
-    /// how long a lost notification does harm.
+    /// How often a SQLite file is looked at for what other processes did. (On PostgreSQL they tell each other.)
     pub poll: Duration,
     /// How long is waited for another program that holds the database locked, before that counts as trouble.
     pub patience: Duration,

@@ -269,10 +269,8 @@ impl<'a> Plan<'a> {
 
     /// A call whose history begins with a commit is had by the process that wrote it.
     fn begin(&self, first: &Recorded) -> KnownCall {
-        let request = match &first.event {
-            CallEvent::CallRequested { request } => Some(request.clone()),
-            _ => None,
-        };
+        let request =
+            if let CallEvent::CallRequested { request } = &first.event { Some(request.clone()) } else { None };
         let me = Some(self.me.clone());
         KnownCall { seq: None, owner: me.clone(), origin: me, closed: false, progress: Progress::new(), request }
     }

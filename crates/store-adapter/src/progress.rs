@@ -126,13 +126,12 @@ impl Progress {
             | StateWord::Unknown => Stage::Initiate,
         };
         let reason = match reason {
-            WithdrawReason::Cancelled => FailureReason::Cancelled,
             WithdrawReason::ShutDown => FailureReason::ShutDown,
             WithdrawReason::Journal => FailureReason::Journal,
             WithdrawReason::Superseded => FailureReason::Superseded,
             WithdrawReason::Expired => FailureReason::Expired,
-            // A reason of a later version of the domain.
-            _ => FailureReason::Cancelled,
+            // Also a reason of a later version of the domain.
+            WithdrawReason::Cancelled | _ => FailureReason::Cancelled,
         };
         self.given_up |= reason == FailureReason::Superseded;
         self.fail(stage, &reason, detail);

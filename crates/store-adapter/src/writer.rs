@@ -144,10 +144,7 @@ impl<B: Backend> Writer<B> {
         let alone = jobs.len() == 1;
         let mut kept = Vec::new();
         for job in jobs {
-            let answer = match alone {
-                true => Err(fault.clone()),
-                false => self.transact(std::slice::from_ref(&job)).await,
-            };
+            let answer = if alone { Err(fault.clone()) } else { self.transact(std::slice::from_ref(&job)).await };
             match answer {
                 Ok(mut answers) => {
                     self.recovered();

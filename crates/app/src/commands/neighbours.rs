@@ -25,29 +25,17 @@ pub(crate) struct Neighbours {
 impl Neighbours {
     /// Takes what the dispatcher tells; `is_own` says which calls are this process's own.
     pub(crate) fn told(&mut self, notice: &Notice, is_own: impl Fn(&CallId) -> bool) {
-        match notice {
-            Notice::NumberTaken { number, epoch, .. } => {
-                self.numbers.insert(number.clone(), *epoch);
-            }
-            Notice::NumberReleased { number } | Notice::NumberLost { number } => {
-                self.numbers.remove(number);
-            }
-            Notice::Completed(report) => {
-                self.calls.remove(&report.request.id);
-            }
-            Notice::HandedBack { call } => {
-                self.calls.remove(call);
-            }
-            // Tells of a call that has ended.
-            Notice::Audited { .. } => {}
-            other => {
-                if let Some(call) = call_of(other)
-                    && !is_own(call)
-                    && !self.calls.contains(call)
-                {
-                    self.calls.insert(call.clone());
-                }
-            }
+        if let Notice::NumberTaken { number, epoch, .. } = notice {
+            self.numbers.insert(number.clone(), *epoch);
+        } else if let Notice::NumberReleased { number } | Notice::NumberLost { number } = notice {
+            self.numbers.remove(number);
+        }
+        let Some(call) = call_of(notice) else { return };
+        if matches!(notice, Notice::Completed(_) | Notice::HandedBack { .. }) {
+            self.calls.remove(call);
+        // What an audit finds is about a call that has ended.
+        } else if !matches!(notice, Notice::Audited { .. }) && !is_own(call) && !self.calls.contains(call) {
+            self.calls.insert(call.clone());
         }
     }
 

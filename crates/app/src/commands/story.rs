@@ -120,11 +120,6 @@ impl Story {
         news
     }
 
-    /// Where the call is, as far as its events say.
-    pub(crate) fn state(&self) -> Option<CallState> {
-        CallState::fold(self.events.iter().map(|recorded| &recorded.event)).ok()
-    }
-
     /// How it is left by somebody who waits for it no longer: a dial that is open counts as unknown.
     pub(crate) fn left(&self, why: &str) -> Option<CallReport> {
         let mut events = self.events.clone();
@@ -200,10 +195,7 @@ pub(crate) fn report_of(events: &[Recorded]) -> Option<CallReport> {
 
 /// What was asked for.
 pub(crate) fn request_of(events: &[Recorded]) -> Option<&CallRequest> {
-    match &events.first()?.event {
-        CallEvent::CallRequested { request } => Some(request),
-        _ => None,
-    }
+    if let CallEvent::CallRequested { request } = &events.first()?.event { Some(request) } else { None }
 }
 
 /// The call that a notice is about.

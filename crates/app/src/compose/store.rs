@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use partyline_domain::SharingPolicy;
 use partyline_domain::ports::{Ids as _, Paced, Permits, Store};
+use partyline_domain::{Notice, SharingPolicy};
 use partyline_elevenlabs_adapter::BaseUrl;
 use partyline_store_adapter::{Account, Archive, Fingerprint, OpenError, ProcessInfo, StoreOptions, StoreTrouble};
 use secrecy::ExposeSecret as _;
@@ -58,6 +58,20 @@ impl Trouble {
         }
     }
 
+    /// Takes what the dispatcher tells of it.
+    pub(crate) fn told(&self, notice: &Notice) {
+        if let Notice::StoreTrouble { detail } = notice {
+            self.began(Trying::Sharing, detail);
+        } else if *notice == Notice::StoreBack {
+            self.ended(Trying::Sharing);
+        } else if *notice == Notice::HistoryUnreadable {
+            self.printer.warn(&format!(
+                "a call in the store {} makes no sense to this version of partyline: it is left alone",
+                self.place
+            ));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeSet<Trying>> {
         // It is whole after each change.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,8 +86,6 @@ pub(crate) struct OpenStore {
     pub(crate) archive: Arc<dyn Archive>,
     /// How numbers are shared in it.
     pub(crate) sharing: SharingPolicy,
-    /// Where it is, for people.
-    pub(crate) place: String,
     /// Tells people of trouble with it.
     pub(crate) trouble: Arc<Trouble>,
     permits: Box<dyn Fn(Limits) -> Arc<dyn Permits> + Send + Sync>,
@@ -125,7 +137,7 @@ impl OpenStore {
 
     /// Puts the connections down.
     pub(crate) async fn close(self) {
-        let Self { store, archive, permits, close, sharing: _, place: _, trouble: _ } = self;
+        let Self { store, archive, permits, close, sharing: _, trouble: _ } = self;
         // Whoever closes waits for the last write only where nobody else has the store in hand.
         drop((store, archive, permits));
         close().await;
@@ -154,8 +166,7 @@ async fn connect(
     command: &str,
     printer: &Printer,
 ) -> Result<OpenStore, AppError> {
-    let told = place.told();
-    let trouble = Arc::new(Trouble::new(printer.clone(), told.clone()));
+    let trouble = Arc::new(Trouble::new(printer.clone(), place.told()));
     let teller = Arc::clone(&trouble);
     let options = StoreOptions {
         process: process(command),
@@ -171,7 +182,6 @@ async fn connect(
         store: Arc::new(store.clone()),
         archive: Arc::new(store),
         sharing: settings.store.sharing(),
-        place: told,
         trouble,
         permits: Box::new(move |limits| {
             let timer = TokioTimer::new(clock);

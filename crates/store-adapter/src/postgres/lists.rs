@@ -161,8 +161,9 @@ pub(super) async fn batch_calls(
     found.into_iter().map(CallRecord::read).collect()
 }
 
-/// A batch's calls that have changed. A transaction may become visible after one that began later: the cursor stays behind
-/// the oldest that is still under way, so what is younger than that is told again until it has ended.
+/// A batch's calls that have changed. A transaction may become visible after one that began later: when all pages are read,
+/// the next one begins again behind the oldest transaction that was still under way. What is younger than that is told
+/// again until it has ended.
 pub(super) async fn batch_changed(
     pool: &PgPool,
     account: i64,
@@ -181,13 +182,20 @@ pub(super) async fn batch_changed(
     ))
     .bind(account)
     .bind(batch.as_str())
-    .bind(since.changed)
-    .bind(since.seq)
+    .bind(since.at.0)
+    .bind(since.at.1)
     .bind(codec::limit(limit))
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
-    let settled = found.iter().rfind(|record| record.changed < under_way);
-    let cursor = settled.map_or(since, |last| BatchCursor { changed: last.changed, seq: last.seq });
+    let place = |record: &CallRecord| (record.changed, record.seq);
+    // Beyond the first place where something could still come in, nothing is settled until the next time round.
+    let settled = match found.iter().rfind(|record| record.changed < under_way) {
+        Some(record) if since.at == since.settled => place(record),
+        _ => since.settled,
+    };
+    let is_last = found.len() < limit;
+    let at = found.last().filter(|_| !is_last).map_or(settled, place);
+    let cursor = BatchCursor { at, settled };
     Ok((found.into_iter().map(CallRecord::read).collect::<Result<_, _>>()?, cursor))
 }

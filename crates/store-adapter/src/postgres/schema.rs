@@ -75,8 +75,13 @@ async fn upgrade_to_known(connection: &mut PgConnection) -> Result<u32, Fault> {
 
 /// The version of the tables; `None` where there are none.
 async fn version(connection: &mut PgConnection) -> Result<Option<u32>, Fault> {
-    let is_there: bool =
-        sqlx::query_scalar("SELECT to_regclass('partyline.meta') IS NOT NULL").fetch_one(&mut *connection).await?;
+    // Not `to_regclass`: that may still believe what it found before this process waited for the lock.
+    let is_there: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n \
+         ON n.oid = c.relnamespace WHERE n.nspname = 'partyline' AND c.relname = 'meta')",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
     if !is_there {
         return Ok(None);
     }

@@ -174,11 +174,14 @@ pub(super) async fn batch_changed(
     ))
     .bind(account)
     .bind(batch.as_str())
-    .bind(since.changed)
-    .bind(since.seq)
+    .bind(since.at.0)
+    .bind(since.at.1)
     .bind(codec::limit(limit))
     .fetch_all(pool)
     .await?;
-    let cursor = found.last().map_or(since, |last| BatchCursor { changed: last.changed, seq: last.seq });
+    let cursor = found.last().map_or(since, |last| {
+        let at = (last.changed, last.seq);
+        BatchCursor { at, settled: at }
+    });
     Ok((found.into_iter().map(CallRecord::read).collect::<Result<_, _>>()?, cursor))
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
 use crate::error::{Fault, OpenError};
 use crate::options::StoreOptions;
@@ -46,7 +46,7 @@ pub async fn open(path: &Path, options: StoreOptions) -> Result<SqlStore, OpenEr
     let path = std::path::absolute(path).map_err(|why| unavailable(why.to_string()))?;
     make(&path).map_err(|why| unavailable(why.to_string()))?;
     let connect = connect_options(&path, options.patience);
-    let mut connection = connect.connect().await.map_err(|why| schema::not_opened(&place, &why))?;
+    let mut connection = first(&connect, options.patience).await.map_err(|why| schema::not_opened(&place, &why))?;
     schema::upgrade(&mut connection, &place).await?;
     let registered = schema::register(&mut connection, &options).await;
     let account = registered.map_err(|fault: Fault| unavailable(fault.detail))?;
@@ -60,6 +60,27 @@ pub async fn open(path: &Path, options: StoreOptions) -> Result<SqlStore, OpenEr
     let writer = transaction::Sqlite::new(connect, connection, account, me.clone());
     let reads = reads::Readers { pool: readers, account, path };
     Ok(SqlStore::new(me, writer::start(writer, options.trouble), Arc::new(reads), changes))
+}
+
+/// The first connection. Where several processes make the file at once, each may be told that it is busy, whatever its
+/// patience.
+async fn first(options: &SqliteConnectOptions, patience: Duration) -> Result<SqliteConnection, sqlx::Error> {
+    let end = tokio::time::Instant::now() + patience.max(Duration::from_secs(1));
+    // Kept in the file from then on, so nobody else has to ask for it.
+    let options = options.clone().journal_mode(SqliteJournalMode::Wal);
+    loop {
+        match options.connect().await {
+            Err(why) if is_busy(&why) && tokio::time::Instant::now() < end => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+fn is_busy(why: &sqlx::Error) -> bool {
+    let code = why.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| matches!(code & 0xff, 5 | 6))
 }
 
 /// Makes the file and its folders, for their owner only. What is there keeps its rights.
@@ -77,7 +98,6 @@ fn connect_options(path: &Path, patience: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
         // An answer means that it is on the disk.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
@@ -88,6 +108,6 @@ fn connect_options(path: &Path, patience: Duration) -> SqliteConnectOptions {
 }
 
 /// Closes a connection; what goes wrong then harms nobody.
-async fn put_down(connection: sqlx::SqliteConnection) {
+async fn put_down(connection: SqliteConnection) {
     let _ = connection.close().await;
 }

@@ -19,13 +19,11 @@ pub(super) fn known() -> u32 {
 
 pub(super) fn not_opened(place: &str, why: &sqlx::Error) -> OpenError {
     let place = place.to_owned();
-    match why {
-        // SQLITE_NOTADB: the first thing that is asked of a connection reads the head of the file.
-        sqlx::Error::Database(database) if database.code().as_deref() == Some("26") => {
-            OpenError::Foreign { place, detail: "the file is no SQLite database".to_owned() }
-        }
-        _ => OpenError::Unavailable { place, detail: why.to_string() },
+    // SQLITE_NOTADB: the first thing that is asked of a connection reads the head of the file.
+    if why.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("26") {
+        return OpenError::Foreign { place, detail: "the file is no SQLite database".to_owned() };
     }
+    OpenError::Unavailable { place, detail: why.to_string() }
 }
 
 /// Brings the tables to the newest version. Several processes may do so at once: the first does it.

@@ -14,10 +14,10 @@ use crate::error::Fault;
 const ANYWAY: Duration = Duration::from_secs(1);
 
 /// Runs until nobody waits any more.
-pub(super) async fn run(pool: SqlitePool, account: i64, me: RunId, poll: Duration, teller: Teller) {
+pub(super) async fn run(pool: SqlitePool, account: i64, me: RunId, every: Duration, teller: Teller) {
     while !teller.is_idle() && !pool.is_closed() {
         if let Ok(mut connection) = pool.acquire().await {
-            let _ = watch(&mut connection, account, &me, poll, (&teller, &pool)).await;
+            let _ = watch(&mut connection, account, &me, every, (&teller, &pool)).await;
         }
         // The file cannot be read for now, or the store is going.
         teller.tell();
@@ -29,7 +29,7 @@ async fn watch(
     connection: &mut SqliteConnection,
     account: i64,
     me: &RunId,
-    poll: Duration,
+    every: Duration,
     (teller, pool): (&Teller, &SqlitePool),
 ) -> Result<(), Fault> {
     // The first look tells too: what happened before it is not known.
@@ -55,7 +55,7 @@ async fn watch(
             teller.tell();
             told = Instant::now();
         }
-        tokio::time::sleep(poll).await;
+        tokio::time::sleep(every).await;
     }
     Ok(())
 }
