@@ -15,6 +15,8 @@ mod purge;
 mod reads;
 mod schema;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod watch;
 

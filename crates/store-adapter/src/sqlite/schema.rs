@@ -6,6 +6,7 @@ use crate::account::Salt;
 use crate::codec;
 use crate::error::{Fault, OpenError};
 use crate::options::StoreOptions;
+use crate::policy::PROCESSES_KEPT_MS;
 
 /// Each makes one version of the one before; the first makes version 1 of nothing.
 const UPGRADES: [&str; 1] = [include_str!("001.sql")];
@@ -88,6 +89,15 @@ pub(super) async fn register(connection: &mut SqliteConnection, options: &StoreO
     .bind(codec::text(&process.host))
     .bind(i64::from(process.pid))
     .bind(codec::text(&process.command))
+    .execute(&mut *connection)
+    .await?;
+    // Processes that are long gone; who holds something is kept.
+    sqlx::query(
+        "DELETE FROM processes WHERE account = $1 AND seen_ms < unixepoch('subsec') * 1000 - $2 \
+         AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.account = $1 AND l.owner = processes.owner)",
+    )
+    .bind(account)
+    .bind(PROCESSES_KEPT_MS)
     .execute(&mut *connection)
     .await?;
     Ok(account)

@@ -158,11 +158,17 @@ impl Tx<'_> {
     /// Leaves word for the others, who look at this.
     async fn tell(&mut self) -> Result<(), Fault> {
         if self.wakes {
-            sqlx::query("UPDATE processes SET wakes = wakes + 1 WHERE account = $1 AND owner = $2")
-                .bind(self.account)
-                .bind(self.me.as_str())
-                .execute(&mut *self.connection)
-                .await?;
+            // The row may have been thrown away, where this process has done nothing for days.
+            sqlx::query(
+                "INSERT INTO processes (account, owner, host, pid, command, started_ms, seen_ms, wakes) \
+                 VALUES ($1, $2, '', 0, '', $3, $3, 1) \
+                 ON CONFLICT (account, owner) DO UPDATE SET wakes = wakes + 1, seen_ms = excluded.seen_ms",
+            )
+            .bind(self.account)
+            .bind(self.me.as_str())
+            .bind(self.now)
+            .execute(&mut *self.connection)
+            .await?;
         }
         Ok(())
     }
