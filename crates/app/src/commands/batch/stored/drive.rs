@@ -184,8 +184,14 @@ impl Session<'_> {
                         break;
                     }
                 }
-                answer = done(&mut self.changes) => progress.aside(|| self.changed(answer, desk)),
+                answer = done(&mut self.changes) => {
+                    // What ended here is known from here.
+                    progress.aside(|| finish(told, desk));
+                    progress.aside(|| self.changed(answer, desk));
+                    self.let_go(desk);
+                }
                 answer = done(&mut self.stories) => {
+                    progress.aside(|| finish(told, desk));
                     progress.aside(|| self.told(answer, desk));
                     self.let_go(desk);
                 }
