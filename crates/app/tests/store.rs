@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::{CALLEE, KEY, Place, Provider, Ran};
-use partyline_domain::ports::{Accepted, BatchRow, NewCall, Store as _};
+use partyline_domain::ports::{Accepted, BatchRow, NewCall, NumberProvider, Store as _};
 use partyline_domain::{BatchId, CallId, CallRequest, NumberChoice, PhoneNumber, Priority, RunId, Timestamp};
 use partyline_fake_adapter::WorldConfig;
 use partyline_fake_adapter::world::{Latency, Operation};
@@ -274,7 +274,7 @@ fn a_call_waits_behind_a_batch_and_is_placed_by_it() {
 #[test]
 fn calls_of_others_are_placed_along_and_waited_for() {
     let provider = Provider::with_faults(&["dial:slow-2s:*"]);
-    let place = place(&provider);
+    let place = Place::with(&provider).sharing();
     let first = place.spawn(&["call", "hotel", "--to", "+12025550101", "--json", "--proof", "off"]);
     wait_until(|| provider.dials() == 1);
     let second = place.run(&["call", "hotel", "--to", CALLEE, "--json", "--proof", "off"]);
@@ -285,6 +285,41 @@ fn calls_of_others_are_placed_along_and_waited_for() {
     assert_ne!(first.json()["conversation_id"], second.json()["conversation_id"]);
     assert_eq!(second.json()["requests"], json!(0), "the first process has dialled");
     assert_eq!(nobody_twice_and_nobody_wrong(&provider).len(), 2);
+}
+
+/// What the provider saw, as the times at which dials came, from the first.
+fn dialled_at(provider: &Provider) -> Vec<Duration> {
+    let world = provider.world().lock();
+    let ledger = world.ledger();
+    let mut at: Vec<Duration> =
+        ledger.requests_of(Operation::Dial).map(|request| request.arrived_at.since_origin()).collect();
+    at.sort();
+    let first = at.first().copied().unwrap_or_default();
+    at.into_iter().map(|at| at - first).collect()
+}
+
+#[test]
+fn limits_hold_for_all_processes_together() {
+    let provider = Provider::with_numbers(2, &NumberProvider::Twilio);
+    let place = place(&provider);
+    let second = format!("[numbers.second]\nid = \"{}\"\n", provider.number(1));
+    let limits = "[limits]\ndials_per_second = 5\nmax_in_flight = 1\n";
+    place.write("partyline.toml", &format!("{SHORT}{}{second}{limits}", provider.settings_file()));
+    let rows =
+        |first: usize| (0..5).map(move |row| format!("hotel,+120255501{:02}\n", first + row)).collect::<String>();
+    place.write("one.csv", &format!("agent,to\n{}", rows(0)));
+    place.write("two.csv", &format!("agent,to\n{}", rows(10)));
+    let one = place.spawn(&["batch", "one.csv", "--number", "main", "--json"]);
+    let two = place.spawn(&["batch", "two.csv", "--number", "second", "--json"]);
+    for child in [one, two] {
+        let ran = place.finish(child);
+        assert_eq!((ran.code, ran.objects().len()), (0, 5), "{}", ran.stderr);
+    }
+    assert_eq!(nobody_twice_and_nobody_wrong(&provider).len(), 10);
+    let at = dialled_at(&provider);
+    // A request may be under way for longer than the next one, which brings two of them closer together.
+    let least = Duration::from_millis(1500);
+    assert!(at.last().is_some_and(|last| *last >= least), "ten at five a second take 1.8 s: {at:?}");
 }
 
 #[test]

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use partyline_domain::ports::{Ids as _, Paced, Permits, Store};
+use partyline_domain::ports::{Ids as _, Permits, Store};
 use partyline_domain::{Notice, SharingPolicy};
 use partyline_elevenlabs_adapter::BaseUrl;
-use partyline_store_adapter::{Account, Archive, Fingerprint, OpenError, ProcessInfo, StoreOptions, StoreTrouble};
+use partyline_store_adapter::{
+    Account, Archive, Fingerprint, OpenError, PermitRules, ProcessInfo, StoreOptions, StoreTrouble,
+};
 use secrecy::ExposeSecret as _;
 
 use crate::errors::AppError;
@@ -64,6 +66,11 @@ impl Trouble {
             self.began(Trying::Sharing, detail);
         } else if *notice == Notice::StoreBack {
             self.ended(Trying::Sharing);
+        } else if *notice == Notice::HistoryUnreadable {
+            self.printer.warn(&format!(
+                "a call in the store {} makes no sense to this version of partyline: it is left alone",
+                self.place
+            ));
         }
     }
 
@@ -172,16 +179,20 @@ async fn connect(
         ..StoreOptions::new(UuidIds::new(clock)?.run_id(), fingerprint(settings)?)
     };
     let store = at(place)?.open(options).await.map_err(|why| not_opened(&why, place))?;
-    let closing = store.clone();
+    let (closing, granting) = (store.clone(), store.clone());
     Ok(OpenStore {
         store: Arc::new(store.clone()),
         archive: Arc::new(store),
         sharing: settings.store.sharing(),
         trouble,
         permits: Box::new(move |limits| {
-            let timer = TokioTimer::new(clock);
-            let (dials, requests) = (limits.dials_per_second, limits.requests_per_second);
-            Arc::new(Paced::new(Arc::new(clock), Arc::new(timer), dials, requests))
+            let rules = PermitRules {
+                in_flight: limits.max_in_flight,
+                live: limits.max_live,
+                dials: limits.dials_per_second,
+                requests: limits.requests_per_second,
+            };
+            Arc::new(granting.permits(rules, Arc::new(clock), Arc::new(TokioTimer::new(clock))))
         }),
         close: Box::new(move || Box::pin(closing.close())),
     })
