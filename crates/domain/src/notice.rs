@@ -179,6 +179,8 @@ pub enum Notice {
         epoch: u64,
         /// How many requests of earlier holders have no known outcome.
         unresolved: usize,
+        /// So long until the last of them can no longer take effect; till then the number may not change hands.
+        settles_in: Duration,
     },
     /// A number was given back.
     NumberReleased {

@@ -264,7 +264,8 @@ impl Dispatcher {
             sharing.numbers.remove(&number);
             sharing.renew_at.get_or_insert(asked.after(sharing.policy.renew_every));
         }
-        self.outbox.push(Effect::Tell(Notice::NumberTaken { number: number.clone(), epoch, unresolved }));
+        let settles_in = ends.iter().max().map_or(Duration::ZERO, |end| end.since(now.monotonic));
+        self.outbox.push(Effect::Tell(Notice::NumberTaken { number: number.clone(), epoch, unresolved, settles_in }));
         for end in ends {
             self.wake_line_at(&number, Some(end));
         }
