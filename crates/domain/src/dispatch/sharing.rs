@@ -98,7 +98,7 @@ impl Sharing {
         }
     }
 
-    fn is_leaving(&self) -> bool {
+    pub(super) fn is_leaving(&self) -> bool {
         self.serves == Serves::Leaving
     }
 
