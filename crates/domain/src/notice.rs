@@ -206,6 +206,12 @@ pub enum Notice {
     },
     /// The store answers again.
     StoreBack,
+    /// The store has handed out a number under an epoch that it had handed out before: it has been restored from a
+    /// back-up, or is another one, and does not know of every dial that was made. This process leaves it.
+    StoreWentBack {
+        /// The number.
+        number: PhoneNumberId,
+    },
     /// A call has ended, with all that belonged to it.
     Completed(Box<CallReport>),
 }

@@ -335,3 +335,29 @@ fn what_was_read_before_an_open_assignment_has_run_out_is_not_relied_on() {
     assert!(!bench.has(|effect| matches!(effect, Effect::AskPermit(..))), "{:#?}", bench.effects);
     assert!(bench.intents().iter().any(|intent| intent.kind == IntentKind::Assign), "{:#?}", bench.effects);
 }
+
+#[test]
+fn a_store_that_was_restored_from_a_back_up_is_left_alone() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.pass(3);
+    bench.renew(&[]);
+    bench.commit();
+    bench.release();
+    bench.input(Input::Released(Ok(())));
+    bench.pass(1);
+    bench.claims(vec![taken(3)], vec![stored(vec![requested("a", "r")])]);
+    assert!(bench.has(|effect| matches!(effect, Effect::Tell(Notice::StoreWentBack { .. }))));
+    bench.commit();
+    let release = bench.release();
+    assert_eq!(
+        (release.numbers, release.calls.len()),
+        (vec![(number_id(), 3)], 1),
+        "the call waits, and nobody has it"
+    );
+    assert!(!bench.has(|effect| matches!(effect, Effect::AskPermit(..) | Effect::AssignNumber(_))));
+    bench.input(Input::Released(Ok(())));
+    bench.pass(60);
+    assert!(!bench.has(|effect| matches!(effect, Effect::Claim(_))), "nothing more is taken");
+}
