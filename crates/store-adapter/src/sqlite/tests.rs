@@ -10,6 +10,7 @@ use partyline_domain::{
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::*;
+use crate::archive::ProcessInfo;
 use crate::options::StoreTrouble;
 use crate::work::{Answer, Work};
 use crate::{Account, StoreOptions};
@@ -50,7 +51,8 @@ async fn a_full_disk_is_waited_out() {
     let list = told.clone();
     let tell = Arc::new(move |trouble| list.lock().expect("not poisoned").push(trouble));
     let limits = options.pragma("max_page_count", pages.to_string());
-    let (writer, _task) = writer::start(transaction::Sqlite::new(limits, limited, account, me), tell);
+    let (writer, _task) =
+        writer::start(transaction::Sqlite::new(limits, limited, account, me, ProcessInfo::default()), tell);
     let large = (0..200).map(new_call).collect();
     let failed = writer.ask(Work::Submit(large)).await.map(drop).expect_err("it does not fit");
     assert_eq!(failed.detail, "the disk is full");
