@@ -300,6 +300,21 @@ fn of_many(notice: &Notice) {
         );
     } else if let Notice::BreakerClosed { of } = notice {
         tracing::warn!(target: "partyline::call", event = "breaker_closed", of = failing(of));
+    } else if let Notice::NumberTaken { number, epoch, unresolved, settles_in } = notice {
+        tracing::debug!(
+            target: "partyline::call",
+            event = "phone_number_taken",
+            phone_number_id = %number,
+            epoch = *epoch,
+            unresolved = *unresolved,
+            settles_in_ms = milliseconds(*settles_in),
+        );
+    } else if let Notice::NumberReleased { number } = notice {
+        tracing::debug!(target: "partyline::call", event = "phone_number_released", phone_number_id = %number);
+    } else if let Notice::NumberLost { number } = notice {
+        tracing::warn!(target: "partyline::call", event = "phone_number_lost", phone_number_id = %number);
+    } else if let Notice::HandedBack { call } = notice {
+        log_event!(debug, "call_handed_back", call,);
     } else if let Notice::SurveyFailed { detail } = notice {
         tracing::warn!(target: "partyline::call", event = "survey_failed", detail = detail.as_str());
     }

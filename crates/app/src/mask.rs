@@ -1,5 +1,5 @@
-//! Keeps whole phone numbers off stderr, whoever wrote them: users in arguments, people in names and labels,
-//! the provider in its messages. Everything that goes to stderr passes through [`masked`].
+//! Keeps whole phone numbers, and passwords in addresses, off stderr, whoever wrote them: users in arguments, people in
+//! names and labels, the provider in its messages. Everything that goes to stderr passes through [`masked`].
 
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
@@ -19,6 +19,38 @@ const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
 /// The text with every phone number in it shortened to its ends. Digits that belong to a word with letters, as
 /// in an id, are left alone, and so are UUIDs, IPv4 addresses and dates.
 pub(crate) fn masked(text: &str) -> Cow<'_, str> {
+    match without_passwords(text) {
+        Cow::Borrowed(text) => without_numbers(text),
+        Cow::Owned(text) => Cow::Owned(without_numbers(&text).into_owned()),
+    }
+}
+
+/// The text without the passwords of addresses: `postgres://ada:***@host`.
+fn without_passwords(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, address) = rest.split_at(at + 3);
+        let end = address.find(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '`')).unwrap_or(address.len());
+        let login = address[..end].rfind('@').map_or("", |at| &address[..at]);
+        shown.push_str(before);
+        match login.split_once(':') {
+            Some((user, _)) => {
+                shown.push_str(user);
+                shown.push_str(":***");
+            }
+            None => shown.push_str(login),
+        }
+        rest = &address[login.len()..];
+    }
+    if shown.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(rest);
+    if shown == text { Cow::Borrowed(text) } else { Cow::Owned(shown) }
+}
+
+fn without_numbers(text: &str) -> Cow<'_, str> {
     if text.chars().filter(|c| c.is_numeric()).count() < DIGITS_MIN {
         return Cow::Borrowed(text);
     }
@@ -140,6 +172,20 @@ mod tests {
             ("+１２０２５５５０１２３", "+１***０１２３"),
             ("no code, or for example +12025550124", "no code, or for example +1***0124"),
             ("the user id +12025550123", "the user id +1***0123"),
+        ] {
+            assert_eq!(masked(text), shown, "{text}");
+            assert_eq!(masked(shown), shown, "twice");
+        }
+    }
+
+    #[test]
+    fn passwords_of_addresses_are_masked() {
+        for (text, shown) in [
+            ("postgres://ada:secret@host/db", "postgres://ada:***@host/db"),
+            ("'postgres://ada:s@cr:t@host' and x@y", "'postgres://ada:***@host' and x@y"),
+            ("a://u:p@h b://v:q@i", "a://u:***@h b://v:***@i"),
+            ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080/x"),
+            ("https://ada@host:1/x", "https://ada@host:1/x"),
         ] {
             assert_eq!(masked(text), shown, "{text}");
             assert_eq!(masked(shown), shown, "twice");

@@ -17,6 +17,11 @@ fn every_command() {
         ("help_agents", &["agents", "--help"]),
         ("help_numbers", &["numbers", "--help"]),
         ("help_numbers_assign", &["numbers", "assign", "--help"]),
+        ("help_calls", &["calls", "--help"]),
+        ("help_calls_cancel", &["calls", "cancel", "--help"]),
+        ("help_calls_redial", &["calls", "redial", "--help"]),
+        ("help_export", &["export", "--help"]),
+        ("help_purge", &["purge", "--help"]),
         ("help_doctor", &["doctor", "--help"]),
         ("help_emulate", &["emulate", "--help"]),
         ("help_simulate", &["simulate", "--help"]),
@@ -46,9 +51,7 @@ fn every_shell_has_completions() {
 
 #[test]
 fn commands_of_later_versions_do_not_exist() {
-    for command in ["calls", "serve"] {
-        let ran = Place::empty().run(&[command]);
-        assert_eq!(ran.code, 2, "{command}");
-        assert!(ran.stderr.contains("unrecognized subcommand"), "{}", ran.stderr);
-    }
+    let ran = Place::empty().run(&["serve"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("unrecognized subcommand"), "{}", ran.stderr);
 }

@@ -6,11 +6,17 @@ mod common;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::process::Child;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{CALLEE, KEY, Place, Provider, Ran};
+use partyline_domain::ports::{Accepted, BatchRow, NewCall, NumberProvider, Store as _};
+use partyline_domain::{BatchId, CallId, CallRequest, NumberChoice, PhoneNumber, Priority, RunId, Timestamp};
 use partyline_fake_adapter::WorldConfig;
 use partyline_fake_adapter::world::{Latency, Operation};
+use partyline_store_adapter::{
+    Account, Archive as _, BatchState, Fingerprint, NewBatch, Place as StorePlace, StoreOptions,
+};
 use serde_json::{Value, json};
 
 /// Short times, so that nobody waits long for what a killed process has left.
@@ -266,6 +272,102 @@ fn a_call_waits_behind_a_batch_and_is_placed_by_it() {
 }
 
 #[test]
+fn calls_of_others_are_placed_along_and_waited_for() {
+    let provider = Provider::with_faults(&["dial:slow-2s:*"]);
+    let place = Place::with(&provider).sharing();
+    let first = place.spawn(&["call", "hotel", "--to", "+12025550101", "--json", "--proof", "off"]);
+    wait_until(|| provider.dials() == 1);
+    let second = place.run(&["call", "hotel", "--to", CALLEE, "--json", "--proof", "off"]);
+    assert!(second.stderr.contains("another process has the number (`partyline call` on "), "{}", second.stderr);
+    let first = place.finish(first);
+    assert_eq!((first.code, second.code), (0, 0), "{}", first.stderr);
+    assert!(first.stderr.contains("note: also placing 1 call that others have asked for"), "{}", first.stderr);
+    assert_ne!(first.json()["conversation_id"], second.json()["conversation_id"]);
+    assert_eq!(second.json()["requests"], json!(0), "the first process has dialled");
+    assert_eq!(nobody_twice_and_nobody_wrong(&provider).len(), 2);
+}
+
+/// What the provider saw, as the times at which dials came, from the first.
+fn dialled_at(provider: &Provider) -> Vec<Duration> {
+    let world = provider.world().lock();
+    let ledger = world.ledger();
+    let mut at: Vec<Duration> =
+        ledger.requests_of(Operation::Dial).map(|request| request.arrived_at.since_origin()).collect();
+    at.sort();
+    let first = at.first().copied().unwrap_or_default();
+    at.into_iter().map(|at| at.saturating_sub(first)).collect()
+}
+
+#[test]
+fn limits_hold_for_all_processes_together() {
+    let provider = Provider::with_numbers(2, &NumberProvider::Twilio);
+    let place = place(&provider);
+    let second = format!("[numbers.second]\nid = \"{}\"\n", provider.number(1));
+    let limits = "[limits]\ndials_per_second = 5\nmax_in_flight = 1\n";
+    place.write("partyline.toml", &format!("{SHORT}{}{second}{limits}", provider.settings_file()));
+    let rows = |first: usize| {
+        let rows: Vec<String> = (0..5).map(|row| format!("hotel,+120255501{:02}", first + row)).collect();
+        rows.join("\n")
+    };
+    place.write("one.csv", &format!("agent,to\n{}", rows(0)));
+    place.write("two.csv", &format!("agent,to\n{}", rows(10)));
+    let one = place.spawn(&["batch", "one.csv", "--number", "main", "--json"]);
+    let two = place.spawn(&["batch", "two.csv", "--number", "second", "--json"]);
+    for child in [one, two] {
+        let ran = place.finish(child);
+        assert_eq!((ran.code, ran.objects().len()), (0, 5), "{}", ran.stderr);
+    }
+    assert_eq!(nobody_twice_and_nobody_wrong(&provider).len(), 10);
+    let at = dialled_at(&provider);
+    // A request may be under way for longer than the next one, which brings two of them closer together.
+    let least = Duration::from_millis(1500);
+    assert!(at.last().is_some_and(|last| *last >= least), "ten at five a second take 1.8 s: {at:?}");
+}
+
+#[test]
+fn rows_that_were_never_handed_in_are_said() {
+    let provider = Provider::with_faults(&[]);
+    let place = place(&provider);
+    ten(&place);
+    // Made as by a process that has ended while it was handing in.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(half_handed_in(&provider, &place));
+    let status = place.run(&["batch", "status", "--json"]).json();
+    assert_eq!((&status["state"], &status["rows"], &status["handed_in"]), (&json!("paused"), &json!(3), &json!(1)));
+    let ran = shows!("batch_incomplete", place.run(&["batch", "resume", "--out", "results.csv"]));
+    assert_eq!((ran.code, provider.dials()), (5, 1), "{}", ran.stderr);
+    let results = fs_err::read_to_string(place.path().join("results.csv")).expect("written");
+    assert_eq!((results.lines().count(), results.matches("not_handed_in").count()), (4, 2), "{results}");
+}
+
+async fn half_handed_in(provider: &Provider, place: &Place) {
+    let (url, owner) = (provider.url(), RunId::parse("run-of-a-test").expect("valid"));
+    let account: Fingerprint = Arc::new(move |salt| Account::of(salt, &url, KEY.as_bytes()));
+    let store = StorePlace::from(place.store().as_path()).open(StoreOptions::new(owner, account)).await;
+    let store = store.expect("it can be made");
+    let id = BatchId::parse("batch-of-a-test").expect("valid");
+    let options = "{\"lines\":[[2,4]]}".to_owned();
+    let created_at = Timestamp::from_unix(Duration::from_secs(1_800_000_000));
+    let batch = NewBatch { id: id.clone(), file: "calls.csv".to_owned(), rows: 3, options, created_at };
+    store.open_batch(&batch).await.expect("opened");
+    assert_eq!(store.set_batch(&id, BatchState::Paused).await, Ok(true));
+    let request = CallRequest {
+        id: CallId::parse("call-of-a-test").expect("valid"),
+        agent: provider.agent(1),
+        numbers: NumberChoice::one(provider.number(0)),
+        to: PhoneNumber::parse("+12025550101").expect("valid"),
+        priority: Priority::Normal,
+        expires_at: None,
+        options: Arc::default(),
+        policies: Arc::default(),
+    };
+    let row = BatchRow { batch: id, line: 3, agent: "hotel".to_owned() };
+    let new = NewCall { request, at: created_at, key: None, batch: Some(row), repeats: None };
+    assert_eq!(store.submit(vec![new]).await, Ok(vec![Accepted::New]));
+    store.close().await;
+}
+
+#[test]
 fn a_call_that_waits_behind_another_process_can_be_taken_back() {
     let provider = Provider::with_faults(&["dial:slow-1s:*"]);
     let place = place(&provider);
@@ -346,6 +448,8 @@ fn a_store_that_cannot_be_used_is_said_before_anything_is_sent() {
     let ran = place.run(&["call", "hotel", "--to", CALLEE, "--store", server, "--json"]);
     assert_eq!((ran.code, &ran.json()["reason"]), (2, &json!("store_unavailable")), "{}", ran.stderr);
     assert!(!format!("{}{}", ran.stdout, ran.stderr).contains("s3cr3t"), "{}", ran.stderr);
+    let ran = place.run(&["agents", server]);
+    assert!(ran.code == 2 && !ran.stderr.contains("s3cr3t"), "{}", ran.stderr);
     let ran = place.run(&["call", "hotel", "--to", CALLEE, "--store", "mysql://ada:s3cr3t-word@db"]);
     assert!(ran.code == 2 && !ran.stderr.contains("s3cr3t"), "{}", ran.stderr);
     assert_eq!(requests(&provider), 0);

@@ -9,6 +9,7 @@ use partyline_domain::{CallId, Known, Notice, PhoneNumberId, RunId};
 
 use super::story::call_of;
 use crate::compose::archive::{Holder, NumberRow};
+use crate::printer::seconds;
 
 /// How long a process that leaves in a hurry tries to give its numbers back. Else their leases run out.
 const HURRY: Duration = Duration::from_millis(500);
@@ -25,29 +26,17 @@ pub(crate) struct Neighbours {
 impl Neighbours {
     /// Takes what the dispatcher tells; `is_own` says which calls are this process's own.
     pub(crate) fn told(&mut self, notice: &Notice, is_own: impl Fn(&CallId) -> bool) {
-        match notice {
-            Notice::NumberTaken { number, epoch, .. } => {
-                self.numbers.insert(number.clone(), *epoch);
-            }
-            Notice::NumberReleased { number } | Notice::NumberLost { number } => {
-                self.numbers.remove(number);
-            }
-            Notice::Completed(report) => {
-                self.calls.remove(&report.request.id);
-            }
-            Notice::HandedBack { call } => {
-                self.calls.remove(call);
-            }
-            // Tells of a call that has ended.
-            Notice::Audited { .. } => {}
-            other => {
-                if let Some(call) = call_of(other)
-                    && !is_own(call)
-                    && !self.calls.contains(call)
-                {
-                    self.calls.insert(call.clone());
-                }
-            }
+        if let Notice::NumberTaken { number, epoch, .. } = notice {
+            self.numbers.insert(number.clone(), *epoch);
+        } else if let Notice::NumberReleased { number } | Notice::NumberLost { number } = notice {
+            self.numbers.remove(number);
+        }
+        let Some(call) = call_of(notice) else { return };
+        if matches!(notice, Notice::Completed(_) | Notice::HandedBack { .. }) {
+            self.calls.remove(call);
+        // What an audit finds is about a call that has ended.
+        } else if !matches!(notice, Notice::Audited { .. }) && !is_own(call) && !self.calls.contains(call) {
+            self.calls.insert(call.clone());
         }
     }
 
@@ -71,6 +60,18 @@ pub(crate) async fn give_back(store: &dyn Store, belongings: Release) {
     }
     // Where the store does not answer in time, the leases run out by themselves.
     let _ = tokio::time::timeout(HURRY, store.release(belongings)).await;
+}
+
+/// Says why calls may have to wait on a number that was taken over, where that is so for more than a moment.
+pub(crate) fn quarantine(notice: &Notice) -> Option<String> {
+    let Notice::NumberTaken { unresolved, settles_in, .. } = notice else { return None };
+    let requests = if *unresolved == 1 { "a request".to_owned() } else { format!("{unresolved} requests") };
+    (*settles_in > Duration::from_secs(1)).then(|| {
+        format!(
+            "{requests} of a process that ended may still take effect: calls of other agents wait for that, up to {}",
+            seconds(*settles_in)
+        )
+    })
 }
 
 /// What was read before the numbers were this process's, as far as it helps: others may have changed them since, so they
@@ -122,7 +123,10 @@ mod tests {
         let mut neighbours = Neighbours::default();
         let number = |name: &str| PhoneNumberId::parse(name).expect("valid");
         for (name, epoch) in [("phnum_1", 3), ("phnum_2", 1)] {
-            neighbours.told(&Notice::NumberTaken { number: number(name), epoch, unresolved: 0 }, |_| false);
+            neighbours.told(
+                &Notice::NumberTaken { number: number(name), epoch, unresolved: 0, settles_in: Duration::ZERO },
+                |_| false,
+            );
         }
         neighbours.told(&Notice::NumberReleased { number: number("phnum_2") }, |_| false);
         assert_eq!(neighbours.belongings().numbers, [(number("phnum_1"), 3)]);

@@ -100,6 +100,7 @@ impl Story {
             | Notice::HistoryUnreadable
             | Notice::StoreTrouble { .. }
             | Notice::StoreBack
+            | Notice::StoreWentBack { .. }
             | _ => false,
         }
     }
@@ -118,11 +119,6 @@ impl Story {
             self.report = report_of(&self.events);
         }
         news
-    }
-
-    /// Where the call is, as far as its events say.
-    pub(crate) fn state(&self) -> Option<CallState> {
-        CallState::fold(self.events.iter().map(|recorded| &recorded.event)).ok()
     }
 
     /// How it is left by somebody who waits for it no longer: a dial that is open counts as unknown.
@@ -200,10 +196,7 @@ pub(crate) fn report_of(events: &[Recorded]) -> Option<CallReport> {
 
 /// What was asked for.
 pub(crate) fn request_of(events: &[Recorded]) -> Option<&CallRequest> {
-    match &events.first()?.event {
-        CallEvent::CallRequested { request } => Some(request),
-        _ => None,
-    }
+    if let CallEvent::CallRequested { request } = &events.first()?.event { Some(request) } else { None }
 }
 
 /// The call that a notice is about.
@@ -236,6 +229,7 @@ pub(crate) fn call_of(notice: &Notice) -> Option<&CallId> {
         | Notice::HistoryUnreadable
         | Notice::StoreTrouble { .. }
         | Notice::StoreBack
+        | Notice::StoreWentBack { .. }
         | _ => None,
     }
 }

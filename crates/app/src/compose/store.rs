@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use partyline_domain::SharingPolicy;
-use partyline_domain::ports::{Ids as _, Paced, Permits, Store};
+use partyline_domain::ports::{Ids as _, Permits, Store};
+use partyline_domain::{Notice, SharingPolicy};
 use partyline_elevenlabs_adapter::BaseUrl;
-use partyline_store_adapter::{Account, Archive, Fingerprint, OpenError, ProcessInfo, StoreOptions, StoreTrouble};
+use partyline_store_adapter::{
+    Account, Archive, Fingerprint, OpenError, PermitRules, ProcessInfo, StoreOptions, StoreTrouble,
+};
 use secrecy::ExposeSecret as _;
 
 use crate::errors::AppError;
@@ -58,6 +60,26 @@ impl Trouble {
         }
     }
 
+    /// Takes what the dispatcher tells of it.
+    pub(crate) fn told(&self, notice: &Notice) {
+        if let Notice::StoreTrouble { detail } = notice {
+            self.began(Trying::Sharing, detail);
+        } else if *notice == Notice::StoreBack {
+            self.ended(Trying::Sharing);
+        } else if *notice == Notice::HistoryUnreadable {
+            self.printer.warn(&format!(
+                "a call in the store {} makes no sense to this version of partyline: it is left alone",
+                self.place
+            ));
+        } else if let Notice::StoreWentBack { number } = notice {
+            self.printer.alarm(&format!(
+                "the store {} knows less of {number} than it did: it seems to be restored from a back-up, and may not know \
+                 of calls that were dialled since. Nothing more is dialled; stop this, and see docs/operations.md",
+                self.place
+            ));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeSet<Trying>> {
         // It is whole after each change.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,8 +94,6 @@ pub(crate) struct OpenStore {
     pub(crate) archive: Arc<dyn Archive>,
     /// How numbers are shared in it.
     pub(crate) sharing: SharingPolicy,
-    /// Where it is, for people.
-    pub(crate) place: String,
     /// Tells people of trouble with it.
     pub(crate) trouble: Arc<Trouble>,
     permits: Box<dyn Fn(Limits) -> Arc<dyn Permits> + Send + Sync>,
@@ -125,7 +145,7 @@ impl OpenStore {
 
     /// Puts the connections down.
     pub(crate) async fn close(self) {
-        let Self { store, archive, permits, close, sharing: _, place: _, trouble: _ } = self;
+        let Self { store, archive, permits, close, sharing: _, trouble: _ } = self;
         // Whoever closes waits for the last write only where nobody else has the store in hand.
         drop((store, archive, permits));
         close().await;
@@ -154,8 +174,7 @@ async fn connect(
     command: &str,
     printer: &Printer,
 ) -> Result<OpenStore, AppError> {
-    let told = place.told();
-    let trouble = Arc::new(Trouble::new(printer.clone(), told.clone()));
+    let trouble = Arc::new(Trouble::new(printer.clone(), place.told()));
     let teller = Arc::clone(&trouble);
     let options = StoreOptions {
         process: process(command),
@@ -166,17 +185,20 @@ async fn connect(
         ..StoreOptions::new(UuidIds::new(clock)?.run_id(), fingerprint(settings)?)
     };
     let store = at(place)?.open(options).await.map_err(|why| not_opened(&why, place))?;
-    let closing = store.clone();
+    let (closing, granting) = (store.clone(), store.clone());
     Ok(OpenStore {
         store: Arc::new(store.clone()),
         archive: Arc::new(store),
         sharing: settings.store.sharing(),
-        place: told,
         trouble,
         permits: Box::new(move |limits| {
-            let timer = TokioTimer::new(clock);
-            let (dials, requests) = (limits.dials_per_second, limits.requests_per_second);
-            Arc::new(Paced::new(Arc::new(clock), Arc::new(timer), dials, requests))
+            let rules = PermitRules {
+                in_flight: limits.max_in_flight,
+                live: limits.max_live,
+                dials: limits.dials_per_second,
+                requests: limits.requests_per_second,
+            };
+            Arc::new(granting.permits(rules, Arc::new(clock), Arc::new(TokioTimer::new(clock))))
         }),
         close: Box::new(move || Box::pin(closing.close())),
     })

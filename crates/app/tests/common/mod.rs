@@ -3,6 +3,8 @@
 //! phone numbers on stderr.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod neighbour;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -401,6 +403,12 @@ pub(crate) const FILTERS: &[(&str, &str)] = &[
     (r"CA[0-9a-f]{32}", "CA[sid]"),
     (r"127\.0\.0\.1:[0-9]+", "127.0.0.1:[port]"),
     (r"(?m)^ +[0-9]+\.[0-9]{2} s  ", "  [time]  "),
+    // All times but that of our examples, 2026-12-24T18:00:00Z.
+    (r"20[0-9]{2}-([0-9]{2}-([013][0-9]|2[0-35-9])|(0[0-9]|1[01])-24)T[0-9:]{8}(\.[0-9]{3})?Z", "[when]"),
+    (r"20[0-9]{2}-12-24T([02][0-9]|1[0-79]):[0-9:]{5}(\.[0-9]{3})?Z", "[when]"),
+    (r#""expires_at":[0-9]+"#, r#""expires_at":[ns]"#),
+    (r" +\+[0-9]+\.[0-9]{2} s  ", "  +[t] s  "),
+    (r"[0-9]+ (s|min|h) ago", "[t] ago"),
     (r"[0-9]+ requests", "[n] requests"),
     (r#""requests":[0-9]+"#, r#""requests":[n]"#),
     (r"[0-9]+ ms", "[t] ms"),

@@ -346,8 +346,7 @@ impl Dispatcher {
             return;
         }
         if self.policy.live_max.is_some() && held_until > now.monotonic {
-            self.live.linger(slot, held_until);
-            self.timers.insert((held_until, TimerKey::Anything));
+            self.linger(slot, held_until);
         }
         let at = self.record(slot).at.clone();
         let held = self.desk(&at).line.pins().holds(&attempt);
@@ -361,11 +360,10 @@ impl Dispatcher {
     /// Dials once more, as the call's policy asks in so many words, when the first dial can no longer take effect.
     fn redial(&mut self, slot: Slot, attempt: AttemptId, detail: String, held_until: Instant, now: Now) {
         self.write(slot, CallEvent::DialGivenUp { attempt, detail }, now);
-        self.return_permit(slot);
         if self.live.drop_hold(slot) {
-            self.live.linger(slot, held_until);
-            self.timers.insert((held_until, TimerKey::Anything));
+            self.linger(slot, held_until);
         }
+        self.return_permit(slot);
         let at = held_until.max(now.monotonic);
         let record = self.record_mut(slot);
         record.redialled = true;
@@ -389,11 +387,11 @@ impl Dispatcher {
         };
         self.write(slot, event, now);
         self.dial_resolved(slot, attempt, now);
-        self.return_permit(slot);
+        let permit = self.take_permit(slot);
         self.dial_counts_as_placed(slot, now);
         self.record_mut(slot).turned_mut().ended_at = Some(now.monotonic);
         self.leave(slot);
-        self.follow(&conversation, now);
+        self.follow(&conversation, permit, now);
         self.prove(slot, conversation, record_of_it, now);
     }
 
@@ -412,13 +410,15 @@ impl Dispatcher {
     }
 
     pub(super) fn return_permit(&mut self, slot: Slot) {
-        let record = self.record_mut(slot);
-        if record.turned().is_none() {
-            return;
-        }
-        if let Some(permit) = record.turned_mut().permit.take() {
+        if let Some(permit) = self.take_permit(slot) {
             self.outbox.push(Effect::ReturnPermit(permit));
         }
+    }
+
+    pub(super) fn take_permit(&mut self, slot: Slot) -> Option<Permit> {
+        let record = self.record_mut(slot);
+        record.turned()?;
+        record.turned_mut().permit.take()
     }
 
     /// The call has failed: what it held is given back.

@@ -98,7 +98,7 @@ impl Sharing {
         }
     }
 
-    fn is_leaving(&self) -> bool {
+    pub(super) fn is_leaving(&self) -> bool {
         self.serves == Serves::Leaving
     }
 
@@ -254,9 +254,14 @@ impl Dispatcher {
         let policy = self.policy;
         let (number, epoch) = (taken.number.clone(), taken.epoch);
         let desk = self.desk(&number);
-        if desk.held.is_some_and(|held| held.epoch >= epoch) {
+        if desk.held.is_some_and(|held| held.epoch == epoch) {
             return;
         }
+        if epoch <= desk.last_epoch {
+            self.store_went_back(&number, epoch);
+            return;
+        }
+        desk.last_epoch = epoch;
         desk.held = Some(Held { epoch, until, returning: false });
         let ends = desk.line.adopt(taken, now.monotonic, &policy);
         let unresolved = taken.unresolved.len();
@@ -264,12 +269,23 @@ impl Dispatcher {
             sharing.numbers.remove(&number);
             sharing.renew_at.get_or_insert(asked.after(sharing.policy.renew_every));
         }
-        self.outbox.push(Effect::Tell(Notice::NumberTaken { number: number.clone(), epoch, unresolved }));
+        let settles_in = ends.iter().max().map_or(Duration::ZERO, |end| end.since(now.monotonic));
+        self.outbox.push(Effect::Tell(Notice::NumberTaken { number: number.clone(), epoch, unresolved, settles_in }));
         for end in ends {
             self.wake_line_at(&number, Some(end));
         }
         self.dirty.insert(number);
         self.restless = true;
+    }
+
+    /// Epochs never fall: the store knows less than it did, and so not of every dial that was made. Nothing is dialled on
+    /// its word, and the calls wait there for somebody to look into it.
+    fn store_went_back(&mut self, number: &PhoneNumberId, epoch: u64) {
+        self.outbox.push(Effect::Tell(Notice::StoreWentBack { number: number.clone() }));
+        self.leave_store();
+        if let Some(sharing) = &mut self.sharing {
+            sharing.numbers.insert(number.clone(), epoch);
+        }
     }
 
     pub(super) fn renewed(&mut self, answer: Result<Renewed, StoreUnavailable>, now: Now) {

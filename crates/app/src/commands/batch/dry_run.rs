@@ -66,7 +66,7 @@ pub(super) fn run(
     let limits = limits(&args.pace).or(settings.limits);
     let usual =
         LinePolicy { in_flight_total: limits.max_in_flight, live_max: limits.max_live, ..LinePolicy::default() };
-    let rehearsed = rehearsal.run(requests, &line_policy(usual, &args.pace, calls.len()), limits)?;
+    let rehearsed = rehearsal.run(requests, &line_policy(&usual, &args.pace, calls.len()), limits)?;
     tell(&calls, &rehearsed, &number_names(settings), printer);
     Ok(Exit::Success)
 }

@@ -149,7 +149,7 @@ impl Placing<'_> {
         let rows = rows_of(&calls);
         let progress = Progress::new(self.printer, calls.len(), names(self.settings, &calls, &found.known));
         let limits = limits(self.pace);
-        let policy = line_policy(self.world.line_policy(limits), self.pace, calls.len());
+        let policy = line_policy(&self.world.line_policy(limits), self.pace, calls.len());
         let run = Run { ports: self.world.ports(limits), known: found.known, policy, log: self.log() };
         let mut desk = Desk::new(self.printer, &progress, self.world.host(), rows, self.results);
         let interrupted = drive::run(run, calls, &mut desk, &progress, signals).await?;
@@ -206,7 +206,7 @@ fn shared_run(
     log: CallLog,
 ) -> Run {
     let limits = limits(pace);
-    let policy = line_policy(world.shared_policy(ringing, limits), pace, 0);
+    let policy = line_policy(&world.shared_policy(ringing, limits), pace, 0);
     Run { ports: world.shared_ports(open, limits), known, policy, log }
 }
 
@@ -289,13 +289,13 @@ fn limits(args: &PaceArgs) -> Limits {
 }
 
 /// How numbers are used by a batch of so many calls.
-fn line_policy(usual: LinePolicy, pace: &PaceArgs, calls: usize) -> LinePolicy {
+fn line_policy(usual: &LinePolicy, pace: &PaceArgs, calls: usize) -> LinePolicy {
     LinePolicy {
         calls_max: usual.calls_max.max(calls),
         in_flight_max: pace.max_in_flight_per_number.unwrap_or(usual.in_flight_max),
         look_ahead: pace.look_ahead.unwrap_or(usual.look_ahead),
         verify_window: VERIFY_WINDOW,
-        ..usual
+        ..*usual
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use partyline_domain::ports::StoreUnavailable;
-use partyline_domain::{BatchId, CallReport, Known, RingingTimeout};
+use partyline_domain::{BatchId, CallReport, Known, PhoneNumberId, RingingTimeout};
 
 use super::desk::Desk;
 use super::drive::{Interrupted, Row, RowsByCall};
@@ -25,6 +26,8 @@ use crate::settings::Settings;
 use crate::signals::Signals;
 use crate::system::SystemClock;
 
+/// A batch that is being handed in is longer after this.
+const GROWS_WITHIN: Duration = Duration::from_secs(1);
 /// How many rows are read at once.
 const PAGE: usize = 1000;
 /// Why a row was not dialled that its process never handed in.
@@ -52,7 +55,7 @@ pub(super) async fn run(
 struct Read {
     rows: RowsByCall,
     ended: Vec<CallReport>,
-    numbers: BTreeSet<partyline_domain::PhoneNumberId>,
+    numbers: BTreeSet<PhoneNumberId>,
     names: Names,
     missing: Vec<u64>,
     ringing: RingingTimeout,
@@ -73,6 +76,15 @@ async fn go_on(
         return Err(AppError::usage("batch_cancelled", format!("the batch {id} was cancelled, and stays so"))
             .effect(NOT_DIALLED)
             .hint("hand the rows in again with `partyline batch <FILE>`"));
+    }
+    let checking = still_handed_in(open, &batch);
+    if signals.unless_interrupted(NOT_DIALLED, checking).await? {
+        return Err(AppError::usage(
+            "batch_begins",
+            format!("the batch {id} is just being handed in by another process"),
+        )
+        .effect("nothing was changed")
+        .hint("it is dialled by that process: see how far it is with `partyline batch status`"));
     }
     let options = Options::read(&batch.batch.options);
     let reading = async { read(open, settings, &batch, &options).await.map_err(|why| status::unavailable(&why)) };
@@ -104,6 +116,16 @@ async fn go_on(
     }
     stored::leave_off(&mut desk, interrupted, signals).await;
     Ok(desk.conclude(interrupted, world.requests()))
+}
+
+/// Whether another process is handing the batch in: while it does, it is held up and becomes longer.
+async fn still_handed_in(open: &OpenStore, batch: &Batch) -> Result<bool, AppError> {
+    if batch.state != BatchState::Paused || batch.counts.total >= batch.batch.rows {
+        return Ok(false);
+    }
+    tokio::time::sleep(GROWS_WITHIN).await;
+    let again = open.archive.batch(&batch.batch.id).await.map_err(|why| status::unavailable(&why))?;
+    Ok(again.is_some_and(|again| again.counts.total > batch.counts.total || again.state == BatchState::Running))
 }
 
 fn tell_missing(missing: &[u64], desk: &mut Desk<'_>, printer: &Printer) {

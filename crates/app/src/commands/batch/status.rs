@@ -144,9 +144,8 @@ pub(super) async fn run(
         printer.data(&format!("  unknown    {}", counts.unknown));
     }
     if counts.unknown > 0 {
-        let word = StateWord::Unknown.as_str();
         printer.note(&format!(
-            "see the calls whose outcome is unknown with `partyline calls --batch {id} --state {word}`"
+            "see the calls whose outcome is unknown with `partyline calls --batch {id} --state unknown`"
         ));
     }
     if state != "finished" && batch.state == BatchState::Paused {

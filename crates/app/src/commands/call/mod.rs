@@ -6,6 +6,7 @@ mod output;
 mod shared;
 mod steps;
 mod verdict;
+mod watcher;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,26 +158,22 @@ async fn place(
     }
     let elapsed = printer.clone();
     let log = CallLog::new(world.request_counter(), Box::new(move || elapsed.elapsed_ms()), args.sandbox);
-    match open {
-        Some(open) => {
-            let policy = world.shared_policy(request.options.ringing_timeout, Limits::default());
-            let ports = world.shared_ports(open, Limits::default());
-            let clock = world.clock();
-            let placing = Placing { open, ports, policy, known: found.known, log, printer, clock };
-            let new = NewCall { request, at: clock.now().wall, key, batch: None, repeats: None };
-            share(Session::start(placing, new), &args.agent, resolver, world, printer, signals).await
-        }
-        None => {
-            let watcher = Arc::new(Watcher { log, steps: Steps::new(printer.clone(), &request) });
-            let (report, interrupted) = drive(world, request, found.known, &watcher, signals, printer).await?;
-            let sums = Sums { requests: Some(world.requests()), elapsed_ms: printer.elapsed_ms(), replayed: false };
-            let heard = watcher.steps.heard();
-            let interrupted = interruption_of(interrupted, signals);
-            let error = verdict::error(&report, &heard, &args.agent, resolver, interrupted).await;
-            conclude(&report, sums, error.as_ref(), printer);
-            Ok(Exit::of_report(&report))
-        }
+    if let Some(open) = open {
+        let policy = world.shared_policy(request.options.ringing_timeout, Limits::default());
+        let ports = world.shared_ports(open, Limits::default());
+        let clock = world.clock();
+        let placing = Placing { open, ports, policy, known: found.known, log, printer, clock };
+        let new = NewCall { request, at: clock.now().wall, key, batch: None, repeats: None };
+        return share(Session::start(placing, new), &args.agent, resolver, world, printer, signals).await;
     }
+    let watcher = Arc::new(Watcher { log, steps: Steps::new(printer.clone(), &request) });
+    let (report, interrupted) = drive(world, request, found.known, &watcher, signals, printer).await?;
+    let sums = Sums { requests: Some(world.requests()), elapsed_ms: printer.elapsed_ms(), replayed: false };
+    let heard = watcher.steps.heard();
+    let interrupted = interruption_of(interrupted, signals);
+    let error = verdict::error(&report, &heard, &args.agent, resolver, interrupted).await;
+    conclude(&report, sums, error.as_ref(), printer);
+    Ok(Exit::of_report(&report))
 }
 
 /// Places a call that repeats one of before.

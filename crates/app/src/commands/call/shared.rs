@@ -1,29 +1,30 @@
 //! A call through the store: it is handed in, this process serves its numbers as long as that takes, and it is followed
 //! to its end, whoever drives it.
 
+mod leaving;
+
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use partyline_domain::flow::CallEvent;
-use partyline_domain::ports::{Accepted, Clock as _, Followed, NewCall, Number, Recorded, Release, StoreUnavailable};
+use partyline_domain::ports::{Accepted, Clock as _, Followed, NewCall, Number, Recorded, StoreUnavailable};
 use partyline_domain::{
-    AfterCall, CallId, CallReport, Driver, Handle, IdempotencyKey, Known, LinePolicy, Notice, Observer, PhoneNumberId,
-    Ports, RestoreOutcome,
+    CallId, CallReport, Driver, Handle, IdempotencyKey, Known, LinePolicy, Notice, Observer, PhoneNumberId, Ports,
 };
 use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::steps::{Progress, Steps};
-use super::{NOT_DIALLED, interruption};
-use crate::commands::neighbours::{Neighbours, give_back, holder, known_before};
-use crate::commands::story::{Story, call_of};
+use super::NOT_DIALLED;
+use super::steps::Steps;
+use super::watcher::{State, Watcher};
+use crate::commands::neighbours::{Neighbours, holder, known_before};
+use crate::commands::story::Story;
 use crate::commands::waiting::{Work, done};
 use crate::compose::archive::NumberRow;
-use crate::compose::{OpenStore, Trouble, Trying};
+use crate::compose::{OpenStore, Trying};
 use crate::errors::AppError;
 use crate::events::CallLog;
-use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::signals::Signals;
 use crate::system::SystemClock;
@@ -38,65 +39,6 @@ const CLAIMED_WITH: Duration = Duration::from_millis(5);
 const A_MOMENT: Duration = Duration::from_millis(1500);
 /// How long it is waited before the store is asked again.
 const AGAIN: Duration = Duration::from_millis(300);
-
-/// Hears the dispatcher: what concerns the call goes to the log and to people.
-struct Watcher {
-    log: CallLog,
-    steps: Steps,
-    numbers: BTreeSet<PhoneNumberId>,
-    state: Mutex<State>,
-    trouble: Arc<Trouble>,
-    /// Something has happened that the command should see to.
-    news: Notify,
-}
-
-struct State {
-    story: Story,
-    neighbours: Neighbours,
-}
-
-impl Watcher {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // It is whole after each change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell(&self, notice: &Notice) {
-        self.log.notice(notice);
-        self.steps.notice(notice);
-    }
-
-    fn of_number(&self, number: &PhoneNumberId) -> bool {
-        self.numbers.contains(number) && self.state().story.report().is_none()
-    }
-}
-
-impl Observer for Watcher {
-    fn notice(&self, notice: &Notice) {
-        let own = self.state().story.id().clone();
-        self.state().neighbours.told(notice, |call| *call == own);
-        let is_news = match notice {
-            Notice::StoreTrouble { detail } => {
-                self.trouble.began(Trying::Sharing, detail);
-                false
-            }
-            Notice::StoreBack => {
-                self.trouble.ended(Trying::Sharing);
-                false
-            }
-            Notice::RestoreDelayed { number, .. } | Notice::InboundRestored { number, .. } => self.of_number(number),
-            about if call_of(about) == Some(&own) => {
-                let is_news = self.state().story.told(about);
-                self.news.notify_one();
-                is_news
-            }
-            about => call_of(about).is_none(),
-        };
-        if is_news {
-            self.tell(notice);
-        }
-    }
-}
 
 /// What a call is placed with.
 pub(super) struct Placing<'a> {
@@ -124,17 +66,32 @@ pub(super) struct Session<'a> {
     cancelling: Work<()>,
     asking: Work<Option<Vec<NumberRow>>>,
     new: NewCall,
-    accepted: bool,
+    taken: Taken,
     nudged: bool,
-    replayed: bool,
-    /// What the store had of a call of before is no news.
-    quiet: bool,
     interrupted: u32,
+    /// Its open dial is no longer waited for.
     dropping: bool,
-    told_of_others: bool,
-    told_of_holder: bool,
+    notes: Notes,
     since: Duration,
     wait: Duration,
+}
+
+/// Whether the store has taken the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    NotYet,
+    Yes,
+    /// It has one with the same key, and what it had of that before is no news.
+    Replayed {
+        read: bool,
+    },
+}
+
+/// What people have been told.
+#[derive(Clone, Copy, Debug, Default)]
+struct Notes {
+    others: bool,
+    holder: bool,
 }
 
 /// How the waiting for a call ended.
@@ -179,14 +136,11 @@ impl<'a> Session<'a> {
             cancelling: None,
             asking: None,
             new,
-            accepted: false,
+            taken: Taken::NotYet,
             nudged: false,
-            replayed: false,
-            quiet: false,
             interrupted: 0,
             dropping: false,
-            told_of_others: false,
-            told_of_holder: false,
+            notes: Notes::default(),
             since: clock.now().monotonic.since_origin(),
             wait: LOOK.0,
         };
@@ -226,7 +180,7 @@ impl<'a> Session<'a> {
                 return Ok(over);
             }
             // Whose changes are of no interest is not listened to.
-            let follows = self.accepted && (!self.is_here() || watcher.state().story.is_behind());
+            let follows = self.is_accepted() && (!self.is_here() || watcher.state().story.is_behind());
             if follows && changed.is_none() {
                 let store = Arc::clone(&open.store);
                 changed = Some(Box::pin(async move { store.changed().await }));
@@ -245,13 +199,21 @@ impl<'a> Session<'a> {
                 () = done(&mut self.running) => {
                     return Err(AppError::unexpected("the dispatcher ended without a report"));
                 }
-                () = watcher.news.notified() => self.wait = LOOK.0,
+                () = watcher.news.notified() => {
+                    // What was missed is read at once; a call that was handed back, soon.
+                    if watcher.state().story.is_behind() {
+                        self.look();
+                    }
+                    self.wait = LOOK.0;
+                    look.set(tokio::time::sleep(self.wait));
+                }
                 answer = done(&mut self.reading) => self.read(answer),
                 () = done(&mut self.cancelling) => {}
                 rows = done(&mut self.asking) => self.holder(rows),
                 () = done(&mut changed), if follows => self.look(),
                 () = &mut look => {
-                    if self.accepted && !self.nudged && !self.is_here() {
+                    // Where the claim was not taken in together with the call, it is made once more.
+                    if self.is_accepted() && !self.nudged && !self.is_here() {
                         self.nudge();
                         look.set(tokio::time::sleep(LOOK.0));
                     } else {
@@ -268,7 +230,7 @@ impl<'a> Session<'a> {
     }
 
     fn over(&self) -> Option<Over> {
-        if !self.accepted {
+        if !self.is_accepted() {
             return None;
         }
         let mut report = self.watcher.state().story.report()?.clone();
@@ -276,7 +238,15 @@ impl<'a> Session<'a> {
         if let (None, Some(from)) = (&report.number, &report.from) {
             report.number = self.seen.iter().find(|number| number.id == *from).cloned();
         }
-        Some(Over { report, replayed: self.replayed, interrupted: self.interrupted > 0 })
+        Some(Over { report, replayed: self.is_replayed(), interrupted: self.interrupted > 0 })
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.taken != Taken::NotYet
+    }
+
+    fn is_replayed(&self) -> bool {
+        matches!(self.taken, Taken::Replayed { .. })
     }
 
     fn is_here(&self) -> bool {
@@ -293,7 +263,7 @@ impl<'a> Session<'a> {
     fn submitted(&mut self, answer: Result<Accepted, StoreUnavailable>) -> Result<(), AppError> {
         match answer {
             Ok(Accepted::New) => {
-                self.accepted = true;
+                self.taken = Taken::Yes;
                 let at = self.new.at;
                 let event = CallEvent::CallRequested { request: self.new.request.clone() };
                 let recorded = Recorded { version: 1, at, event };
@@ -301,13 +271,10 @@ impl<'a> Session<'a> {
                 self.take(Followed { call, events: vec![recorded], closed: false });
             }
             Ok(Accepted::Again) => {
-                self.accepted = true;
+                self.taken = Taken::Yes;
                 self.look();
             }
-            Ok(Accepted::Replayed(call)) => {
-                self.accepted = true;
-                self.replay(call);
-            }
+            Ok(Accepted::Replayed(call)) => self.replay(call),
             Ok(Accepted::KeyTaken(call)) => return Err(key_taken(self.new.key.as_ref(), &call)),
             Err(why) => {
                 self.open.trouble.began(Trying::Asking, &why.detail);
@@ -323,8 +290,7 @@ impl<'a> Session<'a> {
         self.printer.note(&format!(
             "this key has been used before, by the call {call}: nothing new is dialled, this is what becomes of that one"
         ));
-        self.replayed = true;
-        self.quiet = true;
+        self.taken = Taken::Replayed { read: false };
         self.nudged = true;
         let mut state = self.watcher.state();
         // What is driven here is known again from the store.
@@ -335,7 +301,7 @@ impl<'a> Session<'a> {
 
     /// Reads what has happened to the call since it was looked at last.
     fn look(&mut self) {
-        if self.reading.is_some() || !self.accepted {
+        if self.reading.is_some() || !self.is_accepted() {
             return;
         }
         let (store, asked) = {
@@ -352,7 +318,9 @@ impl<'a> Session<'a> {
                 for followed in followed {
                     self.take(followed);
                 }
-                self.quiet = false;
+                if self.is_replayed() {
+                    self.taken = Taken::Replayed { read: true };
+                }
             }
             Err(why) => self.open.trouble.began(Trying::Asking, &why.detail),
         }
@@ -369,7 +337,8 @@ impl<'a> Session<'a> {
         if !news.is_empty() {
             self.wait = LOOK.0;
         }
-        for notice in news.iter().filter(|_| !self.quiet) {
+        let is_quiet = self.taken == Taken::Replayed { read: false };
+        for notice in news.iter().filter(|_| !is_quiet) {
             self.watcher.tell(notice);
         }
         if let Some(report) = report {
@@ -381,12 +350,12 @@ impl<'a> Session<'a> {
     fn see_to_it(&mut self) {
         let age = self.clock.now().monotonic.since_origin().saturating_sub(self.since);
         let others = self.watcher.state().neighbours.calls();
-        if others > 0 && !self.told_of_others && age >= A_MOMENT {
-            self.told_of_others = true;
+        if others > 0 && !self.notes.others && age >= A_MOMENT {
+            self.notes.others = true;
             let calls = if others == 1 { "1 call".to_owned() } else { format!("{others} calls") };
             self.printer.note(&format!("also placing {calls} that others have asked for"));
         }
-        if self.accepted && !self.is_here() && !self.told_of_holder && self.asking.is_none() && age >= A_MOMENT {
+        if self.is_accepted() && !self.is_here() && !self.notes.holder && self.asking.is_none() && age >= A_MOMENT {
             let archive = Arc::clone(&self.open.archive);
             self.asking = Some(Box::pin(async move { archive.numbers().await.ok() }));
         }
@@ -397,181 +366,12 @@ impl<'a> Session<'a> {
 
     /// Tells who has the call's number, where that is somebody else.
     fn holder(&mut self, rows: Option<Vec<NumberRow>>) {
-        self.told_of_holder = true;
+        self.notes.holder = true;
         if !self.is_here()
             && let Some(note) = holder(&rows.unwrap_or_default(), &self.watcher.numbers, self.open.store.owner())
         {
             self.printer.note(&format!("{note}: it places the call"));
         }
-    }
-
-    /// A first signal takes the call back, a second one gives up.
-    async fn signalled(&mut self) -> Option<Result<Over, AppError>> {
-        self.interrupted += 1;
-        if self.replayed {
-            // It is the call of whoever asked first.
-            let error =
-                AppError::interrupted("the call that has this key was not taken back: it goes on without this command");
-            return Some(Err(error));
-        }
-        if self.interrupted > 1 {
-            return Some(self.give_up().await);
-        }
-        let text = if !self.accepted {
-            "interrupted: the store has not taken the call yet; if it does, the call is taken back (interrupt again to give up)"
-        } else if self.is_here() {
-            interruption(self.watcher.steps.progress())
-        } else {
-            match self.watcher.steps.progress() {
-                Progress::NotDialled => {
-                    "interrupted: the call is being taken back, unless another process has dialled it (interrupt again to give up)"
-                }
-                Progress::Dialling | Progress::Answered | Progress::Over => {
-                    "interrupted: another process has dialled already, and the call cannot be taken back; it is followed \
-                     to its end (interrupt again to give up)"
-                }
-            }
-        };
-        self.printer.warn(text);
-        self.press();
-        None
-    }
-
-    /// Sees to it that an interrupted call is taken back where that can be, and that nothing else keeps the process.
-    fn press(&mut self) {
-        let (id, here, others) = {
-            let state = self.watcher.state();
-            (state.story.id().clone(), state.story.is_here(), state.neighbours.calls())
-        };
-        if here {
-            if let Some(handle) = &self.handle
-                && !self.dropping
-            {
-                handle.cancel(&id);
-                handle.leave();
-                // The dials of others are not dropped with this one's.
-                if others == 0 {
-                    self.dropping = true;
-                    handle.interrupt();
-                }
-            }
-            return;
-        }
-        if self.accepted && self.cancelling.is_none() {
-            let (store, at) = (Arc::clone(&self.open.store), self.clock.now().wall);
-            self.cancelling = Some(Box::pin(async move {
-                // What became of it is seen in its events; if nothing, it is asked again.
-                let _ = store.cancel(&id, at).await;
-                tokio::time::sleep(AGAIN).await;
-            }));
-            self.look();
-        }
-    }
-
-    /// Ends everything that this process does for the call. What is open stays in the store for the next process.
-    async fn give_up(&mut self) -> Result<Over, AppError> {
-        self.drop_all().await;
-        let id = self.new.request.id.clone();
-        if !self.accepted {
-            let message = format!("interrupted before the store answered for the call {id}");
-            let error = AppError {
-                message,
-                ..AppError::interrupted("the store may have taken it, and then it waits to be dialled")
-            };
-            return Err(error.hint(format!(
-                "see it with `partyline calls show {id}`, and take it back with `partyline calls cancel {id}`"
-            )));
-        }
-        let store = Arc::clone(&self.open.store);
-        let (at, version) = (self.clock.now().wall, self.watcher.state().story.version());
-        let last = async {
-            // A call that nobody has dialled is not to be dialled behind the user's back.
-            let _ = store.cancel(&id, at).await;
-            store.follow(&[(id.clone(), version)]).await
-        };
-        if let Ok(Ok(followed)) = tokio::time::timeout(AGAIN * 2, last).await {
-            for followed in followed {
-                self.take(followed);
-            }
-        }
-        if let Some(over) = self.over() {
-            return Ok(over);
-        }
-        let why = "it was given up while it was being looked up; whoever has the number next goes on looking";
-        let report = self.watcher.state().story.left(why);
-        let report = report.ok_or_else(|| AppError::unexpected("the call's events make no sense"))?;
-        if !report.state.is_terminal() {
-            let error = AppError::new(Exit::Unknown, "outcome_unknown", "another process has the call")
-                .effect("it is asked to take the call back; if it has dialled by then, the phone rings")
-                .hint(format!("see what became of it with `partyline calls show {id}`"));
-            return Err(error);
-        }
-        let restore = self.owed(&report).await;
-        Ok(Over { report: CallReport { restore, ..report }, replayed: self.replayed, interrupted: true })
-    }
-
-    /// What is still owed to who answered the number before.
-    async fn owed(&self, report: &CallReport) -> Option<RestoreOutcome> {
-        let restores = report.request.policies.after_call == AfterCall::Restore;
-        let number = report.from.as_ref().filter(|_| restores)?;
-        let remembered = tokio::time::timeout(AGAIN, self.open.store.remembered(number)).await;
-        let to = remembered.ok()?.ok()??;
-        Some(RestoreOutcome::Failed { to, detail: "interrupted before the number was given back".to_owned() })
-    }
-
-    async fn drop_all(&mut self) {
-        self.handle = None;
-        self.running = None;
-        self.submitting = None;
-        self.reading = None;
-        self.cancelling = None;
-        let belongings: Release = self.watcher.state().neighbours.belongings();
-        give_back(self.open.store.as_ref(), belongings).await;
-    }
-
-    /// Lets the process go: calls of others that are not dialled are handed back, those that are go on to their ends, and
-    /// the numbers are given back. Ends at the next signal.
-    pub(super) async fn leave(&mut self, signals: &mut Signals) {
-        self.handle = None;
-        if self.running.is_none() {
-            return;
-        }
-        let mut told = false;
-        loop {
-            tokio::select! {
-                () = done(&mut self.running) => return,
-                () = signals.next() => {
-                    self.drop_all().await;
-                    return;
-                }
-                // What is still open of an interrupted call is written down, and whoever has the number next sees to it.
-                () = tokio::time::sleep(AGAIN), if self.interrupted > 0 && self.watcher.state().neighbours.calls() == 0 => {
-                    self.drop_all().await;
-                    return;
-                }
-                () = tokio::time::sleep(A_MOMENT), if !told => {
-                    told = true;
-                    let others = self.watcher.state().neighbours.calls();
-                    if others > 0 {
-                        self.printer.note(&format!(
-                            "calls of others that are being dialled are waited for: {others} (interrupt to leave now)"
-                        ));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Goes on with what the process has to do for others and for its numbers, while something else is done.
-    pub(super) async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
-        self.handle = None;
-        let mut work = std::pin::pin!(work);
-        tokio::select! {
-            biased;
-            answer = &mut work => return answer,
-            () = done(&mut self.running) => {}
-        }
-        work.await
     }
 }
 

@@ -24,16 +24,16 @@ pub(crate) struct CallsArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListCallsArgs {
-    #[command(flatten)]
-    pub(crate) filter: FilterArgs,
-
-    /// As many at most, the newest; 0 = all of them
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    /// As many at most, the newest; 0 = all of them [default: 20]
+    #[arg(long, value_name = "COUNT", default_value_t = 20, hide_default_value = true)]
     pub(crate) limit: usize,
 
     /// Print one JSON array
     #[arg(long)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Debug, Default, Args)]
@@ -132,9 +132,6 @@ pub(crate) struct RedialArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArgs {
-    #[command(flatten)]
-    pub(crate) filter: FilterArgs,
-
     /// How the calls are written [default: by the extension of `--out`, else `csv`]
     #[arg(long, value_name = "FORMAT")]
     pub(crate) format: Option<ExportFormat>,
@@ -146,6 +143,9 @@ pub(crate) struct ExportArgs {
     /// Write to this file, over one that is there [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) filter: FilterArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use partyline_domain::flow::{Dialed, FailureReason};
 use partyline_domain::ports::{CancelAnswer, Clock as _};
 use partyline_domain::{CallId, ConversationId};
-use partyline_store_adapter::{CallRow, ProcessInfo, StateWord};
+use partyline_store_adapter::{CallRow, Holder, StateWord};
 use serde::Serialize;
 
 use super::{Desk, process, trouble};
@@ -103,8 +103,8 @@ pub(super) async fn run(ids: &[String], desk: Desk<'_>) -> Result<Exit, AppError
 async fn is_heard(call: &CallId, desk: Desk<'_>) -> Result<bool, AppError> {
     let (row, _) = desk.read(call).await?;
     let living = desk.living(row.owner.as_ref()).await?;
-    if let Some(info) = &living {
-        desk.printer.step(&format!("asked {} to cancel {call}", process(info.as_ref())));
+    if let Some(holder) = &living {
+        desk.printer.step(&format!("asked {} to cancel {call}", process(holder)));
     }
     Ok(living.is_some())
 }
@@ -142,7 +142,7 @@ fn object(row: &CallRow) -> Cancelled<'_> {
 }
 
 /// What came of it, for people.
-fn told(row: &CallRow, living: Option<&Option<ProcessInfo>>) -> String {
+fn told(row: &CallRow, living: Option<&Holder>) -> String {
     let conversation = row.conversation.as_ref().map(|id| format!(": {id}")).unwrap_or_default();
     match Outcome::of(row) {
         Outcome::Withdrawn => "withdrawn: nothing was dialled".to_owned(),
@@ -155,7 +155,7 @@ fn told(row: &CallRow, living: Option<&Option<ProcessInfo>>) -> String {
             (StateWord::Dialling | StateWord::InDoubt, _) => {
                 "could not be taken back: its dial is open, and nobody knows yet whether the phone rings".to_owned()
             }
-            (_, Some(info)) => format!("asked {}, which has not answered yet", process(info.as_ref())),
+            (_, Some(holder)) => format!("asked {}, which has not answered yet", process(holder)),
             (_, None) => "asked: whoever goes on with it withdraws it before it is dialled".to_owned(),
         },
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use partyline_domain::ports::Recorded;
+use partyline_domain::ports::{ProviderCallId, Recorded};
 use partyline_domain::{AgentId, PhoneNumberId};
 use partyline_store_adapter::{CallRow, ProofWord};
 use serde::Serialize;
@@ -134,7 +134,7 @@ impl<'a> Fields<'a> {
             reason: row.reason.as_deref().map(reason),
             dialed: row.dialed.as_str(),
             conversation_id: row.conversation.as_ref().map(partyline_domain::ConversationId::as_str),
-            provider_call_id: row.provider_call_id.as_ref().map(|id| id.as_str()),
+            provider_call_id: row.provider_call_id.as_ref().map(ProviderCallId::as_str),
             proof: row.proof.map(ProofWord::as_str),
             error: row.detail.as_deref(),
             batch_id: row.batch.as_ref().map(|batch| batch.batch.as_str()),

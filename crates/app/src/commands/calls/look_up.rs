@@ -1,16 +1,19 @@
 //! Looking a dial of unknown outcome up at the provider, and keeping what is found.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use partyline_domain::dispatch::{LookUp, compare};
 use partyline_domain::flow::{CallEvent, CallState, Dial, DoubtCause, FoundBy, Proof};
-use partyline_domain::ports::{Change, Conversation, Entry, Recorded, Unlimited};
+use partyline_domain::ports::{Change, Claim, Conversation, Entry, Recorded, Release, StoredCall};
 use partyline_domain::{
     AttemptId, CallId, CallRequest, JournalError, PhoneNumberId, ProviderError, Timestamp, find_dial,
 };
+use partyline_store_adapter::CallRow;
 
 use super::{Desk, trouble};
 use crate::errors::AppError;
+use crate::settings::Limits;
 
 /// A dial that may have been executed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,11 @@ pub(super) struct OpenDial {
     /// Whether its process has ended while it was open, so that nobody has said yet that it is in doubt.
     unsaid: bool,
 }
+
+/// How many waiting calls are taken at once on the way to one; they are given back at once.
+const CLAIMED_AT_ONCE: usize = 2_000;
+/// How often.
+const CLAIMS_MAX: u64 = 50;
 
 /// What came of keeping what was found.
 pub(super) enum Kept {
@@ -51,9 +59,8 @@ impl OpenDial {
         let intent =
             |recorded: &&Recorded| matches!(&recorded.event, CallEvent::DialIntended { attempt: of } if of == attempt);
         let intended = events.iter().find(intent)?.at;
-        let number = events.iter().rev().find_map(|recorded| match &recorded.event {
-            CallEvent::NumberAssigned { number, .. } => Some(number.clone()),
-            _ => None,
+        let number = events.iter().rev().find_map(|recorded| {
+            if let CallEvent::NumberAssigned { number, .. } = &recorded.event { Some(number.clone()) } else { None }
         })?;
         let version = events.last()?.version;
         Some(Self { request: request.clone(), attempt: attempt.clone(), number, intended, version, unsaid })
@@ -84,14 +91,53 @@ impl OpenDial {
             to: self.request.to,
             last: true,
         };
-        find_dial(desk.world.provider(), &Unlimited, &wanted).await
+        let ports = desk.world.shared_ports(desk.open, Limits::default());
+        find_dial(&*ports.provider, &*ports.permits, &wanted).await
     }
 
-    /// Writes down that it was found.
+    /// Writes down that it was found. The call of a process that has ended is taken over first: until somebody does, it is
+    /// that process's.
     ///
     /// # Errors
     /// 1 where the store does not answer.
-    pub(super) async fn keep(&self, found: &Conversation, desk: Desk<'_>) -> Result<Kept, AppError> {
+    pub(super) async fn keep(&self, found: &Conversation, row: &CallRow, desk: Desk<'_>) -> Result<Kept, AppError> {
+        if row.owner.is_none() {
+            return self.write(found, desk).await;
+        }
+        let Some(release) = self.take_over(desk).await? else { return Ok(Kept::MovedOn) };
+        let kept = self.write(found, desk).await;
+        // What is not given back is free when the lease has run out.
+        let _ = desk.store.release(release).await;
+        kept
+    }
+
+    /// Takes the number and the call; `None` where another process has them. Returns what is to be given back.
+    async fn take_over(&self, desk: Desk<'_>) -> Result<Option<Release>, AppError> {
+        let ttl = desk.open.sharing.ttl;
+        let Some(taken) = desk.store.want(&self.number, ttl).await.map_err(trouble)? else { return Ok(None) };
+        let mut release = Release { numbers: vec![(taken.number, taken.epoch)], ..Release::default() };
+        let numbers = Some(BTreeSet::from([self.number.clone()]));
+        let mut claim = Claim { ordinal: 0, answered: 0, ttl, numbers, calls_max: CLAIMED_AT_ONCE };
+        let mut found = false;
+        while !found && claim.ordinal < CLAIMS_MAX {
+            claim.ordinal += 1;
+            let claimed = desk.store.claim(&claim).await.map_err(trouble)?;
+            claim.answered = claim.ordinal;
+            let ids = claimed.calls.iter().filter_map(id_of);
+            release.calls.extend(ids.cloned());
+            found = release.calls.contains(&self.request.id);
+            if !claimed.more {
+                break;
+            }
+        }
+        if !found {
+            let _ = desk.store.release(release).await;
+            return Ok(None);
+        }
+        Ok(Some(release))
+    }
+
+    async fn write(&self, found: &Conversation, desk: Desk<'_>) -> Result<Kept, AppError> {
         let proof = self.proof(found);
         let entry = self.entry(found, proof.clone(), desk.now());
         let answer = desk.store.commit(vec![entry]).await.pop().unwrap_or(Ok(()));
@@ -146,6 +192,11 @@ impl OpenDial {
     fn settles_at_once(&self) -> bool {
         self.request.policies.settle_after_post.is_zero()
     }
+}
+
+fn id_of(stored: &StoredCall) -> Option<&CallId> {
+    let CallEvent::CallRequested { request } = &stored.events.first()?.event else { return None };
+    Some(&request.id)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use partyline_domain::ports::{Clock as _, Recorded, Store, StoreUnavailable, Timer as _};
 use partyline_domain::{CallId, RunId, Timestamp};
-use partyline_store_adapter::{Archive, CallRow, ProcessInfo};
+use partyline_store_adapter::{Archive, CallRow, Holder};
 
 use crate::compose::{OpenStore, World};
 use crate::errors::AppError;
@@ -142,23 +142,24 @@ impl<'a> Desk<'a> {
         self.archive.call(call).await.map_err(trouble)?.ok_or_else(gone)
     }
 
-    /// The process that has a call, where it is alive: it holds a number with a lease that has not run out.
-    async fn living(&self, owner: Option<&RunId>) -> Result<Option<Option<ProcessInfo>>, AppError> {
+    /// Who has a call, where that is a living process: one that holds a number with a lease that has not run out.
+    async fn living(&self, owner: Option<&RunId>) -> Result<Option<Holder>, AppError> {
         let Some(owner) = owner else { return Ok(None) };
         let numbers = self.archive.numbers().await.map_err(trouble)?;
         let mut holders = numbers.into_iter().filter_map(|number| number.holder);
-        Ok(holders.find(|holder| holder.owner == *owner && !holder.expires_in.is_zero()).map(|holder| holder.process))
+        Ok(holders.find(|holder| holder.owner == *owner && !holder.expires_in.is_zero()))
     }
 }
 
 /// A store that did not answer.
+#[expect(clippy::needless_pass_by_value, reason = "it is what a question to the store fails with")]
 pub(super) fn trouble(why: StoreUnavailable) -> AppError {
     AppError::new(Exit::Unexpected, "store_unavailable", why.to_string())
 }
 
 /// A process, for people.
-pub(super) fn process(info: Option<&ProcessInfo>) -> String {
-    match info {
+fn process(holder: &Holder) -> String {
+    match &holder.process {
         Some(info) => format!("{}:{} ({})", info.host, info.pid, info.command),
         None => "another process".to_owned(),
     }

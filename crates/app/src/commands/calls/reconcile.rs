@@ -72,11 +72,13 @@ pub(super) async fn run(ids: &[String], desk: Desk<'_>) -> Result<Exit, AppError
     }
     let mut told = Vec::with_capacity(calls.len());
     let mut exits = Vec::with_capacity(calls.len());
+    let mut is_missed = false;
     for call in &calls {
         let (row, events) = desk.read(call).await?;
         let sight = sight(&row, &events, desk).await?;
         let (row, _) = desk.read(call).await?;
         exits.push(exit(&row, &sight));
+        is_missed |= sight == Sight::NotFound;
         if desk.printer.is_json() {
             told.push((row, sight));
         } else {
@@ -87,7 +89,7 @@ pub(super) async fn run(ids: &[String], desk: Desk<'_>) -> Result<Exit, AppError
         let objects: Vec<Reconciled<'_>> = told.iter().map(|(row, sight)| object(row, sight)).collect();
         desk.printer.object(&objects);
     }
-    if exits.contains(&Exit::Unknown) && !desk.printer.is_json() {
+    if is_missed && !desk.printer.is_json() {
         desk.printer
             .note("not found does not mean not dialled: see the newest conversations in the provider's dashboard");
     }
@@ -119,14 +121,14 @@ pub(super) async fn sight(row: &CallRow, events: &[Recorded], desk: Desk<'_>) ->
     let Some(dial) = OpenDial::of(events) else { return Ok(Sight::Nothing) };
     // Whoever has a dial in doubt is looking it up, and tells of it.
     if row.state != StateWord::Unknown
-        && let Some(info) = desk.living(row.owner.as_ref()).await?
+        && let Some(holder) = desk.living(row.owner.as_ref()).await?
     {
-        return Ok(Sight::LeftTo(process(info.as_ref())));
+        return Ok(Sight::LeftTo(process(&holder)));
     }
     let age = when::ago(dial.intended(), desk.now());
     desk.printer.step(&format!("looking {} up: dialled {age}, user id {}", row.id, dial.user_id()));
     match dial.look_up(desk).await {
-        Ok(Some(found)) => Ok(match dial.keep(&found, desk).await? {
+        Ok(Some(found)) => Ok(match dial.keep(&found, row, desk).await? {
             Kept::Written(proof) => Sight::Found(proof),
             Kept::MovedOn => Sight::MovedOn,
         }),

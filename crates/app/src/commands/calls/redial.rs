@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use partyline_domain::flow::Dialed;
 use partyline_domain::ports::NewCall;
-use partyline_domain::{CallRequest, IdempotencyKey, Timestamp};
+use partyline_domain::{CallReport, CallRequest, IdempotencyKey, Timestamp};
 use partyline_store_adapter::{CallRow, StateWord};
 
 use super::Desk;
 use super::args::RedialArgs;
-use super::fields::Fields;
 use super::look_up::OpenDial;
 use super::reconcile::{Sight, sight};
 use super::show::repeats;
-use crate::commands::call;
+use crate::commands::call::{self, CallOutput, Sums, conversation};
+use crate::commands::story::report_of;
 use crate::errors::AppError;
 use crate::exit::Exit;
 use crate::resolve::Resolver;
@@ -26,8 +26,8 @@ const NOT_DIALLED: &str = "nothing was dialled";
 /// What is to be done.
 #[derive(Debug)]
 enum Plan {
-    /// It was found, so it is not placed again.
-    Found(Box<CallRow>),
+    /// It was found, so it is not placed again: how it ended.
+    Found(Box<CallReport>),
     /// This is to be placed.
     Place(Box<NewCall>),
 }
@@ -38,7 +38,7 @@ enum Plan {
 /// 2 where it may not, 6 where the provider could not be asked about the first, and what placing it leads to.
 pub(super) async fn run(args: &RedialArgs, desk: Desk<'_>, signals: &mut Signals) -> Result<Exit, AppError> {
     match signals.unless_interrupted(NOT_DIALLED, plan(args, desk)).await? {
-        Plan::Found(row) => Ok(found(&row, desk)),
+        Plan::Found(report) => Ok(found(&report, desk)),
         Plan::Place(new) => place(*new, desk, signals).await,
     }
 }
@@ -57,9 +57,10 @@ async fn plan(args: &RedialArgs, desk: Desk<'_>) -> Result<Plan, AppError> {
     match sight(&row, &events, desk).await? {
         Sight::NotFound => Ok(Plan::Place(Box::new(repetition(&dial.request, before.len(), desk)?))),
         Sight::Found(_) | Sight::MovedOn => {
-            let (row, _) = desk.read(&call).await?;
-            if row.state == StateWord::Initiated {
-                return Ok(Plan::Found(Box::new(row)));
+            let (row, events) = desk.read(&call).await?;
+            let report = report_of(&events).filter(|_| row.state == StateWord::Initiated);
+            if let Some(report) = report {
+                return Ok(Plan::Found(Box::new(report)));
             }
             let message = format!("another process has moved the call on: it is {} now", row.state.as_str());
             Err(refused("call_moved_on", message))
@@ -139,14 +140,19 @@ fn repetition(old: &CallRequest, earlier: usize, desk: Desk<'_>) -> Result<NewCa
 }
 
 /// Tells that there is nothing to repeat.
-fn found(row: &CallRow, desk: Desk<'_>) -> Exit {
-    let conversation = row.conversation.as_ref().map(ToString::to_string).unwrap_or_default();
-    if desk.printer.is_json() {
-        desk.printer.object(&Fields::of(row, desk.names()));
+fn found(report: &CallReport, desk: Desk<'_>) -> Exit {
+    let printer = desk.printer;
+    if printer.is_json() {
+        let (requests, elapsed_ms) = (Some(desk.world.requests()), printer.elapsed_ms());
+        printer.object(&CallOutput::of_report(report, Sums { requests, elapsed_ms, replayed: false }, None));
     } else {
-        desk.printer.data(&format!("not placed again: the first dial is found, the call is initiated: {conversation}"));
+        let conversation = conversation(report).map(ToString::to_string).unwrap_or_default();
+        printer.data(&format!("not placed again: the first dial is found, the call is initiated: {conversation}"));
     }
-    Exit::Success
+    if report.is_misrouted() {
+        printer.warn("the provider's record names another agent, number or callee: see `partyline calls show`");
+    }
+    Exit::of_report(report)
 }
 
 async fn place(new: NewCall, desk: Desk<'_>, signals: &mut Signals) -> Result<Exit, AppError> {

@@ -2,7 +2,7 @@
 
 use partyline_domain::ports::Recorded;
 use partyline_domain::{CallId, Timestamp};
-use partyline_store_adapter::{CallFilter, CallRow, ProcessInfo, ProofWord};
+use partyline_store_adapter::{CallFilter, CallRow, Holder, ProcessInfo, ProofWord};
 use serde::Serialize;
 
 use super::fields::{EventFields, Fields, Names, remark};
@@ -54,7 +54,7 @@ pub(super) async fn run(id: &str, desk: Desk<'_>) -> Result<Exit, AppError> {
         desk.printer.object(&Whole {
             fields: Fields::of(&row, names),
             phone_number_ids: row.numbers.iter().map(partyline_domain::PhoneNumberId::as_str).collect(),
-            process: living.as_ref().and_then(Option::as_ref).map(Process::of),
+            process: living.as_ref().and_then(|holder| holder.process.as_ref()).map(Process::of),
             repeated_by: repeated_by.iter().map(|row| row.id.to_string()).collect(),
             events: events.iter().map(EventFields::of).collect(),
         });
@@ -78,13 +78,7 @@ pub(super) async fn repeats(row: &CallRow, desk: Desk<'_>) -> Result<Vec<CallRow
     Ok(alike.into_iter().filter(|other| other.repeats.as_ref() == Some(&row.id)).collect())
 }
 
-fn header(
-    row: &CallRow,
-    living: Option<&Option<ProcessInfo>>,
-    repeated_by: &[String],
-    names: Names<'_>,
-    now: Timestamp,
-) -> String {
+fn header(row: &CallRow, living: Option<&Holder>, repeated_by: &[String], names: Names<'_>, now: Timestamp) -> String {
     let mut lines: Vec<(&str, String)> = vec![("call", row.id.to_string())];
     let remark = remark(row);
     let remark = if remark.is_empty() { String::new() } else { format!(": {remark}") };
@@ -111,11 +105,11 @@ fn header(
 }
 
 /// Who has something left to do for a call.
-fn whose(row: &CallRow, living: Option<&Option<ProcessInfo>>) -> String {
+fn whose(row: &CallRow, living: Option<&Holder>) -> String {
     let cancel = if row.cancel { "; it is asked to cancel it" } else { "" };
     match (row.closed, living, &row.owner) {
         (true, _, _) => "nobody: nothing is left to do for it".to_owned(),
-        (false, Some(info), _) => format!("{}{cancel}", process(info.as_ref())),
+        (false, Some(holder), _) => format!("{}{cancel}", process(holder)),
         (false, None, Some(_)) => {
             "a process that has ended or lost its numbers: another one goes on with it".to_owned()
         }
@@ -194,13 +188,15 @@ mod tests {
     #[test]
     fn whoever_has_it_is_told() {
         let process = ProcessInfo { host: "sun".into(), pid: 7, command: "batch".into() };
-        let owner = Some(partyline_domain::RunId::parse("run_1").expect("valid"));
-        let owned = CallRow { owner, ..row() };
+        let run = partyline_domain::RunId::parse("run_1").expect("valid");
+        let holder = |process| Holder { owner: run.clone(), process, expires_in: std::time::Duration::from_secs(1) };
+        let waiting = row();
+        let row = CallRow { owner: Some(run.clone()), ..row() };
         for (row, living, told) in [
-            (&owned, Some(Some(process)), "sun:7 (batch)"),
-            (&owned, Some(None), "another process"),
-            (&owned, None, "a process that has ended or lost its numbers: another one goes on with it"),
-            (&row(), None, "nobody yet: it waits in the store"),
+            (&row, Some(holder(Some(process))), "sun:7 (batch)"),
+            (&row, Some(holder(None)), "another process"),
+            (&row, None, "a process that has ended or lost its numbers: another one goes on with it"),
+            (&waiting, None, "nobody yet: it waits in the store"),
         ] {
             assert_eq!(whose(row, living.as_ref()), told);
         }

@@ -29,10 +29,10 @@ pub(super) fn told(event: &CallEvent, names: Names<'_>) -> String {
         CallEvent::DialNotExecuted { kind, detail, .. } => {
             format!("not dialled, and may be tried again: {detail} ({})", kind_word(*kind))
         }
-        CallEvent::DialRefused { conversation: None, detail, .. } => format!("dial refused: {detail}"),
-        CallEvent::DialRefused { conversation: Some(conversation), detail, .. } => {
-            format!("dial refused, but the phone may have rung: {detail} (conversation {conversation})")
-        }
+        CallEvent::DialRefused { conversation, detail, .. } => match conversation {
+            None => format!("dial refused: {detail}"),
+            Some(id) => format!("dial refused, but the phone may have rung: {detail} (conversation {id})"),
+        },
         CallEvent::DialFailed { kind, detail, .. } => format!("not dialled: {detail} ({})", kind_word(*kind)),
         CallEvent::DialDoubted { cause, detail, .. } => {
             format!("in doubt, nobody knows whether it was dialled: {detail} ({})", cause.as_str())
@@ -101,8 +101,8 @@ fn proved(proof: &Proof, names: Names<'_>) -> String {
             let agent = agent.as_ref().map(|agent| format!("the agent {}", names.agent(agent)));
             let number = number.as_ref().map(|number| format!("the number {}", names.number(number)));
             let callee = callee.then(|| "another callee".to_owned());
-            let named: Vec<String> = [agent, number, callee].into_iter().flatten().collect();
-            format!("proof: MISROUTED: the provider's record names {}", named.join(" and "))
+            let others: Vec<String> = [agent, number, callee].into_iter().flatten().collect();
+            format!("proof: MISROUTED: the provider's record names {}", others.join(" and "))
         }
     }
 }

@@ -62,9 +62,9 @@ impl<'a> Shared<'a> {
     }
 
     /// The agent whose calls are being placed from it; `Some(None)` where nobody is to answer it.
-    fn session(self) -> Option<Option<&'a AgentId>> {
+    fn session(self) -> Option<&'a Option<AgentId>> {
         self.holder()?;
-        self.0?.last_agent.as_ref().map(Option::as_ref)
+        self.0?.last_agent.as_ref()
     }
 
     /// For JSON.
@@ -74,7 +74,7 @@ impl<'a> Shared<'a> {
         SharedFields {
             holder: self.holder().map(HolderFields::of),
             epoch: row.map_or(0, |row| row.epoch),
-            session_agent_id: self.session().flatten().map(AgentId::as_str),
+            session_agent_id: self.session().and_then(Option::as_ref).map(AgentId::as_str),
             waiting: row.map_or(0, |row| row.waiting),
             claimed: row.map_or(0, |row| row.claimed),
             unresolved: row.map(|row| row.unresolved.iter().map(OpenFields::of).collect()).unwrap_or_default(),
@@ -88,11 +88,11 @@ impl<'a> Shared<'a> {
     pub(super) fn cells(self, number: &Number, names: Names<'_>) -> [String; 5] {
         let count = |count: Option<u64>| count.unwrap_or(0).to_string();
         let row = self.0;
-        let named = |agent: &AgentId| match &number.assigned {
+        let name = |agent: &AgentId| match &number.assigned {
             Some(assigned) if assigned.id == *agent && names.alias(agent).is_none() => assigned.name.clone(),
             Some(_) | None => names.agent(agent).to_owned(),
         };
-        let session = self.session().map(|agent| agent.map_or_else(|| "nobody".to_owned(), named));
+        let session = self.session().map(|agent| agent.as_ref().map_or_else(|| "nobody".to_owned(), name));
         [
             self.holder().map_or_else(|| "-".to_owned(), told),
             session.unwrap_or_else(|| "-".to_owned()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeFloat, DeInteger, DeTable, DeValue};
 
 use super::{Outcome, Pair, Wrong, mistyped, text, unknown};
 use crate::settings::choices;
@@ -52,8 +52,8 @@ fn read<T>(key: &str, pair: Pair<'_, '_>, parse: impl Fn(&str) -> Result<T, Stri
 /// A figure, with or without quotes.
 fn figure<T>(key: &str, pair: Pair<'_, '_>, parse: impl Fn(&str) -> Result<T, String>) -> Outcome<T> {
     let value: &DeValue<'_> = pair.1.get_ref();
-    let plain = value.as_integer().map(|integer| integer.as_str());
-    let plain = plain.or_else(|| value.as_float().map(|float| float.as_str()));
+    let plain = value.as_integer().map(DeInteger::as_str);
+    let plain = plain.or_else(|| value.as_float().map(DeFloat::as_str));
     let figure = plain.or_else(|| value.as_str()).ok_or_else(|| mistyped(key, pair, "a number"))?;
     parse(figure).map_err(|expected| Wrong::at(pair.1.span(), format!("`{key}`: {expected}")))
 }

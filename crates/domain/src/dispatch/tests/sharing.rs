@@ -321,3 +321,43 @@ fn what_a_clean_release_left_costs_no_read() {
         "one request: the dial"
     );
 }
+
+/// An assignment for another agent than the one that is seen on the number may land after the number was read.
+#[test]
+fn what_was_read_before_an_open_assignment_has_run_out_is_not_relied_on() {
+    let mut bench = sharing();
+    let mut left = unresolved("x", "h", 0, 57);
+    left.intent.kind = IntentKind::Assign;
+    bench.claims(vec![Taken { unresolved: vec![left], ..taken(8) }], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.read(Some("r"));
+    (0..3).for_each(|_| bench.pass(1));
+    assert!(!bench.has(|effect| matches!(effect, Effect::AskPermit(..))), "{:#?}", bench.effects);
+    assert!(bench.intents().iter().any(|intent| intent.kind == IntentKind::Assign), "{:#?}", bench.effects);
+}
+
+#[test]
+fn a_store_that_was_restored_from_a_back_up_is_left_alone() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.pass(3);
+    bench.renew(&[]);
+    bench.commit();
+    bench.release();
+    bench.input(Input::Released(Ok(())));
+    bench.pass(1);
+    bench.claims(vec![taken(3)], vec![stored(vec![requested("a", "r")])]);
+    assert!(bench.has(|effect| matches!(effect, Effect::Tell(Notice::StoreWentBack { .. }))));
+    bench.commit();
+    let release = bench.release();
+    assert_eq!(
+        (release.numbers, release.calls.len()),
+        (vec![(number_id(), 3)], 1),
+        "the call waits, and nobody has it"
+    );
+    assert!(!bench.has(|effect| matches!(effect, Effect::AskPermit(..) | Effect::AssignNumber(_))));
+    bench.input(Input::Released(Ok(())));
+    bench.pass(60);
+    assert!(!bench.has(|effect| matches!(effect, Effect::Claim(_))), "nothing more is taken");
+}

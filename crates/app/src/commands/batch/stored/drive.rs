@@ -1,28 +1,26 @@
 //! Serves the numbers of a stored batch and follows its rows to their ends.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use partyline_domain::flow::Dialed;
 use partyline_domain::ports::{Clock as _, Followed, StoreUnavailable};
-use partyline_domain::{CallId, CallReport, Driver, Handle, Notice, Observer};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use partyline_domain::{CallId, Driver, Handle, Notice, Observer};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
 use super::Stored;
+use super::watcher::Watcher;
 use crate::commands::batch::desk::Desk;
 use crate::commands::batch::drive::{Interrupted, Run, Told, finish, patience, take};
-use crate::commands::batch::output::Left;
 use crate::commands::batch::progress::Progress;
 use crate::commands::batch::tally::{Place, Tally};
-use crate::commands::neighbours::{Neighbours, give_back, holder, known_before};
-use crate::commands::story::{Story, call_of, report_of};
+use crate::commands::neighbours::{give_back, holder, known_before};
+use crate::commands::story::report_of;
 use crate::commands::waiting::{Work, done};
+use crate::compose::Trying;
 use crate::compose::archive::{BatchCursor, BatchState, CallRow, NumberRow, StateWord};
-use crate::compose::{Trouble, Trying};
 use crate::errors::AppError;
-use crate::events::CallLog;
 use crate::printer::Printer;
 use crate::signals::Signals;
 
@@ -34,71 +32,8 @@ const PAGE: usize = 1000;
 const STORIES: usize = 200;
 /// After so long people are told who has the numbers.
 const A_MOMENT: Duration = Duration::from_millis(1500);
-/// How long the store is asked for what is left, where somebody wants to leave.
+/// How long the store is given to hold the batch up.
 const LAST_LOOK: Duration = Duration::from_secs(5);
-
-/// Hears the dispatcher: what concerns the batch goes to the log, the display and the desk.
-struct Watcher {
-    log: CallLog,
-    tally: Arc<Mutex<Tally>>,
-    told: UnboundedSender<Told>,
-    own: BTreeSet<CallId>,
-    trouble: Arc<Trouble>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    neighbours: Neighbours,
-    /// Own calls that are driven here.
-    here: BTreeSet<CallId>,
-}
-
-impl Watcher {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // It is whole after each change.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tally(&self) -> MutexGuard<'_, Tally> {
-        // Counts are whole after each change.
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes where an own call is; `false` where the notice is of no interest.
-    fn concerns(&self, notice: &Notice) -> bool {
-        let Some(call) = call_of(notice) else { return true };
-        if !self.own.contains(call) {
-            return false;
-        }
-        let here = &mut self.state().here;
-        if matches!(notice, Notice::Completed(_) | Notice::HandedBack { .. }) {
-            here.remove(call);
-        } else if !matches!(notice, Notice::Audited { .. }) && !here.contains(call) {
-            here.insert(call.clone());
-        }
-        true
-    }
-}
-
-impl Observer for Watcher {
-    fn notice(&self, notice: &Notice) {
-        self.state().neighbours.told(notice, |call| self.own.contains(call));
-        match notice {
-            Notice::StoreTrouble { detail } => self.trouble.began(Trying::Sharing, detail),
-            Notice::StoreBack => self.trouble.ended(Trying::Sharing),
-            about if self.concerns(about) => {
-                self.log.notice(about);
-                self.tally().notice(about);
-                if let Some(told) = Told::of(about) {
-                    // The desk outlives the driver.
-                    let _ = self.told.send(told);
-                }
-            }
-            _ => {}
-        }
-    }
-}
 
 /// What a stored batch is served with.
 pub(in crate::commands::batch) struct Serving<'a> {
@@ -249,8 +184,14 @@ impl Session<'_> {
                         break;
                     }
                 }
-                answer = done(&mut self.changes) => progress.aside(|| self.changed(answer, desk)),
+                answer = done(&mut self.changes) => {
+                    // What ended here is known from here.
+                    progress.aside(|| finish(told, desk));
+                    progress.aside(|| self.changed(answer, desk));
+                    self.let_go(desk);
+                }
                 answer = done(&mut self.stories) => {
+                    progress.aside(|| finish(told, desk));
                     progress.aside(|| self.told(answer, desk));
                     self.let_go(desk);
                 }
@@ -432,64 +373,4 @@ fn place_of(state: StateWord) -> Option<Place> {
         StateWord::InDoubt => Some(Place::InDoubt),
         StateWord::Initiated | StateWord::Failed | StateWord::Unknown => None,
     }
-}
-
-impl Stored<'_> {
-    /// Tells how the calls are that have not ended, where a batch is left before its end.
-    pub(in crate::commands::batch) async fn tell_left(&self, desk: &mut Desk<'_>, printer: &Printer) {
-        if desk.is_over() {
-            return;
-        }
-        desk.goes_on(self.how_to_go_on());
-        match tokio::time::timeout(LAST_LOOK, self.left(desk)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) => printer.warn(&format!("how the other calls are could not be read: {}", why.detail)),
-            Err(_) => printer.warn("how the other calls are could not be read in time"),
-        }
-        desk.print();
-    }
-
-    async fn left(&self, desk: &mut Desk<'_>) -> Result<(), StoreUnavailable> {
-        let mut after = 0;
-        loop {
-            let rows = self.open.archive.batch_calls(&self.batch, after, PAGE).await?;
-            let Some(last) = rows.last().and_then(|row| row.batch.as_ref()) else { return Ok(()) };
-            after = last.line;
-            for row in &rows {
-                if desk.has_ended(&row.id) {
-                    continue;
-                }
-                match self.end_of(row).await? {
-                    Some(report) => desk.take(Told::Ended(Box::new(report))),
-                    None => desk.left(&left_row(row)),
-                }
-            }
-        }
-    }
-
-    /// How a call ended; one that this process dialled and does not wait for any more counts as unknown.
-    async fn end_of(&self, row: &CallRow) -> Result<Option<CallReport>, StoreUnavailable> {
-        let is_open = matches!(row.state, StateWord::Dialling | StateWord::InDoubt);
-        let is_own = row.owner.as_ref().is_none_or(|owner| owner == self.open.store.owner());
-        if !row.state.has_ended() && !(is_open && is_own) {
-            return Ok(None);
-        }
-        let mut story = Story::of(row.id.clone());
-        for followed in self.open.store.follow(&[(row.id.clone(), 0)]).await? {
-            story.stored(followed);
-        }
-        let why = "it was left while nobody knew; whoever has the number next looks it up";
-        Ok(story.report().cloned().or_else(|| story.left(why)).filter(|report| report.state.is_terminal()))
-    }
-}
-
-fn left_row(row: &CallRow) -> Left<'_> {
-    let state = match row.state {
-        StateWord::Waiting | StateWord::Verified | StateWord::Assigned => StateWord::Waiting.as_str(),
-        StateWord::Dialling | StateWord::InDoubt | StateWord::Initiated | StateWord::Failed | StateWord::Unknown => {
-            row.state.as_str()
-        }
-    };
-    let dialed = if row.state.has_ended() { Dialed::Unknown } else { row.dialed };
-    Left { call: &row.id, state, dialed, agent: &row.agent, to: row.to, number: row.number.as_ref() }
 }

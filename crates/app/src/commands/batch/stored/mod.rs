@@ -3,7 +3,9 @@
 
 mod drive;
 mod hand_in;
+mod left;
 mod options;
+mod watcher;
 
 use std::collections::BTreeSet;
 
