@@ -307,6 +307,9 @@ impl Counted {
 /// Counts with a connection that keeps the file open, because the last one to leave throws the log away.
 fn commits(home: &Home, program: &Path) -> Counted {
     let runtime = runtime();
+    let mut scene = Scene::new(3);
+    // From now on the number has the agent.
+    runtime.block_on(with_file(&mut scene, &home.place, |_| {}));
     let seen: Arc<Mutex<Vec<(Moment, usize)>>> = Arc::default();
     let keep = |file: &str| {
         let address = format!("sqlite:{file}");
@@ -322,7 +325,7 @@ fn commits(home: &Home, program: &Path) -> Counted {
     let before = wal::commits(&path);
     let (list, watched) = (seen.clone(), path.clone());
     let look = move |moment| list.lock().expect("whole").push((moment, wal::commits(&watched)));
-    runtime.block_on(with_file(&mut Scene::new(3), &home.place, look));
+    runtime.block_on(with_file(&mut scene, &home.place, look));
     drop(kept);
     let seen = seen.lock().expect("whole");
     let at = |wanted| seen.iter().find(|(moment, _)| *moment == wanted).map_or(0, |(_, count)| *count);
@@ -337,8 +340,9 @@ fn commits(home: &Home, program: &Path) -> Counted {
     let (scene, file) = (Scene::new(4), processes_file(home));
     let emulated = Emulated::start(scene.world.clone());
     let kept = keep(&file);
-    let before = wal::commits(Path::new(&file));
     let outside = Outside { program: program.to_owned(), memory: Figures::default(), file: Figures::default() };
+    outside.run("memory", &scene, &emulated.url, home);
+    let before = wal::commits(Path::new(&file));
     outside.run(&file, &scene, &emulated.url, home);
     let process = wal::commits(Path::new(&file)) - before;
     drop(kept);
