@@ -261,11 +261,12 @@ impl Dispatcher {
         };
         self.desk(number).line.begin_change(attempt.clone(), agent, restore, now.monotonic);
         let changes = memory.into_iter().chain([Change::Intend(intent)]).collect();
-        self.commit(changes, Release::Change(number.clone(), attempt));
+        self.commit(changes, Release::Change(number.clone(), attempt, end));
     }
 
-    /// The journal has the intent: the change may go out.
-    pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, now: Now) {
+    /// The journal has the intent: the change may go out, but not later than the intent says, though the lease may have
+    /// been prolonged since: successors rely on that.
+    pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, not_after: Instant, now: Now) {
         let Some(desk) = self.desks.get(number) else { return };
         let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt).cloned() else { return };
         if (desk.served.is_none() && !change.restore) || self.stopping == Stopping::Abandoned {
@@ -278,7 +279,6 @@ impl Dispatcher {
             self.change_unsent(number, attempt, why, now);
             return;
         }
-        let not_after = change.since.after(self.policy.send_within(change.restore));
         self.outbox.push(Effect::AssignNumber(AssignNumber {
             attempt: attempt.clone(),
             number: number.clone(),
@@ -369,13 +369,17 @@ impl Dispatcher {
     }
 
     /// An assignment without a clear answer may be made again: the value is the same, and the number is pinned
-    /// to the agent until neither can take effect any more.
+    /// to the agent until neither can take effect any more. So may one that came too late to be sent.
     fn assign_again(&mut self, slot: Slot, error: &ProviderError, now: Now) -> bool {
         let policy = self.policy;
         let record = self.record_mut(slot);
-        record.unclear_assigns += u32::from(error.side_effect() == SideEffect::Possible);
-        let delay = policy.next_assign(record.unclear_assigns, error.remedy(), record.spread());
-        let Some(delay) = delay.filter(|_| error.side_effect() == SideEffect::Possible) else { return false };
+        let unclear = error.side_effect() == SideEffect::Possible;
+        let unsent = !unclear && error.kind() == FailureKind::TooLate;
+        record.unclear_assigns += u32::from(unclear);
+        record.unsent_assigns += u32::from(unsent);
+        let sent = record.unclear_assigns + record.unsent_assigns;
+        let delay = policy.next_assign(sent, error.remedy(), record.spread());
+        let Some(delay) = delay.filter(|_| unclear || unsent) else { return false };
         let at = now.monotonic.after(delay);
         record.step = Step::Retry(at);
         let call = record.request.id.clone();

@@ -37,13 +37,14 @@ impl Dispatcher {
 
     pub(super) fn intend(&mut self, slot: Slot, now: Now) {
         let number = self.record(slot).at.clone();
-        let within = self.within_lease(&number, self.record(slot).send_by(now.monotonic)).since(now.monotonic);
+        let not_after = self.within_lease(&number, self.record(slot).send_by(now.monotonic));
+        let within = not_after.since(now.monotonic);
         let attempt = self.record(slot).next_attempt();
         let epoch = self.epoch_for(&number, &attempt);
         let record = self.record_mut(slot);
         record.sends += 1;
         record.turned_mut().first_sent.get_or_insert(now.monotonic);
-        record.step = Step::Intent(attempt.clone(), now.monotonic);
+        record.step = Step::Intent(attempt.clone(), not_after);
         let intent = Intent {
             attempt: attempt.clone(),
             kind: IntentKind::Dial(record.request.id.clone()),
@@ -66,7 +67,7 @@ impl Dispatcher {
     /// The journal has the intent: the dial may go out.
     pub(super) fn send_dial(&mut self, slot: Slot, now: Now) {
         let Some(record) = self.calls.get(&slot) else { return };
-        let Step::Intent(attempt, decided) = record.step.clone() else { return };
+        let Step::Intent(attempt, not_after) = record.step.clone() else { return };
         let line = self.desks.get(&record.at).map(|desk| &desk.line);
         let admits = line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy));
         let number = record.at.clone();
@@ -75,7 +76,8 @@ impl Dispatcher {
             return;
         }
         let record = self.record(slot);
-        let not_after = self.within_lease(&record.at, record.send_by(decided));
+        // Not later than the intent says, though the lease may have been prolonged since: successors rely on that.
+        let not_after = self.within_lease(&record.at, not_after);
         self.bind(slot, now);
         let record = self.record_mut(slot);
         let sent = Sent { attempt: attempt.clone(), at: now.monotonic, not_after, wall: now.wall };

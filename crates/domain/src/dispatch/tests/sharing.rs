@@ -361,3 +361,63 @@ fn a_store_that_was_restored_from_a_back_up_is_left_alone() {
     bench.pass(60);
     assert!(!bench.has(|effect| matches!(effect, Effect::Claim(_))), "nothing more is taken");
 }
+
+/// Whoever takes the number over waits for what the intent says, and does not know that the lease was prolonged.
+#[test]
+fn no_dial_is_sent_later_than_its_intent_says_though_the_lease_is_prolonged() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.read(Some("r"));
+    bench.pass(8);
+    bench.permit();
+    bench.read(Some("r"));
+    let within = bench.intents()[0].within;
+    assert_eq!(within, Duration::from_millis(1_500), "the lease ends so soon");
+    bench.renew(&[7]);
+    bench.commit();
+    let not_after = bench.take("dial", |effect| match effect {
+        Effect::PlaceCall(_, request) => Some(request.not_after),
+        _ => None,
+    });
+    assert_eq!(not_after, Instant::from_origin(bench.now + within));
+}
+
+#[test]
+fn no_change_is_sent_later_than_its_intent_says_though_the_lease_is_prolonged() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.pass(9);
+    bench.read(Some("h"));
+    let within = bench.intents()[0].within;
+    assert_eq!(within, Duration::from_millis(500), "the lease ends so soon");
+    bench.renew(&[7]);
+    bench.commit();
+    let not_after = bench.take("assignment", |effect| match effect {
+        Effect::AssignNumber(order) => Some(order.not_after),
+        _ => None,
+    });
+    assert_eq!(not_after, Instant::from_origin(bench.now + within));
+}
+
+/// A lease may be nearly over, or the process have been paused, when an assignment could leave.
+#[test]
+fn an_assignment_that_came_too_late_to_be_sent_is_made_again() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.read(Some("h"));
+    let late = || ProviderError::retryable(FailureKind::TooLate, None, "too late");
+    for _ in 0..2 {
+        bench.commit();
+        bench.assign(Err(late()));
+        bench.pass(2);
+    }
+    assert!(bench.intents().iter().any(|intent| intent.kind == IntentKind::Assign), "{:#?}", bench.effects);
+    assert!(!bench.has(|effect| matches!(effect, Effect::Tell(Notice::Completed(_)))));
+    bench.commit();
+    bench.assign(Err(late()));
+    let report = bench.report();
+    assert!(matches!(report.state, CallState::Failed(_)), "not for ever: {report:?}");
+}
