@@ -14,7 +14,10 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use xtask::{readme, repository};
 
-const KEY: &str = "test-key-readme";
+/// That of `partyline emulate`, so that the commands against it work as they stand.
+const KEY: &str = "test-key-emulator";
+/// Shorter than the reader's: a command waits for what the one before it has left, which was killed.
+const LEASE: &str = "2s";
 /// Far longer than any command takes: what is still running then will never end.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How the README runs the program without installing it.
@@ -74,7 +77,8 @@ impl Desk {
             let world = emulator.world().lock();
             let (agents, numbers) = (world.agent_ids(), world.number_ids());
             format!(
-                "[agents]\nrestaurant = \"{}\"\nhotel = \"{}\"\nhairdresser = \"{}\"\n\n[numbers.main]\nid = \"{}\"\n",
+                "[agents]\nrestaurant = \"{}\"\nhotel = \"{}\"\nhairdresser = \"{}\"\n\n[numbers.main]\nid = \"{}\"\n\n\
+                 [store]\nlease = \"{LEASE}\"\n",
                 agents[0], agents[1], agents[2], numbers[0]
             )
         };
