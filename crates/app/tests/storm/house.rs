@@ -20,7 +20,7 @@ use crate::plan::{AGENTS, Job, Plan, Step, Way};
 const SETTINGS: &str = "[store]\nlease = \"2s\"\nlateness = \"1s\"\n[provider]\ndial_margin = \"500ms\"\n\
                         [call]\nringing_timeout = 1\nlookup_window = \"4s\"\n";
 /// Whoever has not ended by then never will.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// So long a question to the store may take while the server is away, or processes are stopped that may hold a lock.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -68,6 +68,7 @@ impl House {
             Some(server) => place.env("PARTYLINE_STORE", &server.database()),
             None => place.sharing(),
         };
+        let place = if std::env::var_os("STORM_DEBUG").is_some() { place.env("RUST_LOG", "debug") } else { place };
         place.write("partyline.toml", &settings(&provider));
         for job in plan.weather.batches() {
             place.write(&format!("{job}.csv"), &rows(job, plan.weather.rows));
@@ -120,6 +121,22 @@ impl House {
         self.is_calm = true;
     }
 
+    /// Does something now.
+    pub(crate) fn act(&mut self, step: Step) {
+        self.reap();
+        let came_to = self.step(step);
+        self.say(&format!("{step}: {came_to}"));
+    }
+
+    /// Waits until there have been so many more dials, nobody works on the job any more, or there is nothing left to dial.
+    pub(crate) fn await_dials(&mut self, more: usize, job: Job) {
+        let (since, before) = (instant(), self.provider.dials());
+        while self.provider.dials() < before + more && self.running.contains_key(&job) && since.elapsed() < ANSWER {
+            pause(Duration::from_millis(2));
+            self.reap();
+        }
+    }
+
     fn step(&mut self, step: Step) -> String {
         match step {
             Step::Start(job, way) => self.start(job, way),
@@ -160,8 +177,8 @@ impl House {
             }
             (Job::Batch { keyed: true, .. }, Way::Again) => (own(&["batch", &file]), true),
             (Job::Batch { keyed: true, .. }, Way::Resume) => (own(&["batch", "resume"]), false),
-            (Job::Batch { index, keyed: false }, _) => match self.batch_of(index)? {
-                Some(id) => (own(&["batch", "resume", &id]), true),
+            (Job::Batch { index, keyed: false }, _) => match batch_id(index, &self.calls(false)?) {
+                Some(id) => (own(&["batch", "resume", id]), true),
                 None => (own(&["batch", &file]), true),
             },
         };
@@ -171,13 +188,7 @@ impl House {
         Some((words, is_whole))
     }
 
-    /// The id of a batch without keys, if its rows were handed in; `None` where the store does not say.
-    fn batch_of(&mut self, index: usize) -> Option<Option<String>> {
-        let calls = self.calls(false)?;
-        Some(batch_id(index, &calls).map(ToOwned::to_owned))
-    }
-
-    /// All calls in the store, or those that somebody has something left to do for.
+    /// All calls in the store, or those that somebody has something left to do for; `None` where the store does not say.
     pub(crate) fn calls(&mut self, open: bool) -> Option<Vec<Value>> {
         let arguments: &[&str] =
             if open { &["calls", "--open", "--limit", "0", "--json"] } else { &["calls", "--limit", "0", "--json"] };
@@ -331,7 +342,8 @@ impl Drop for House {
 }
 
 fn world(plan: &Plan) -> WorldConfig {
-    let faults = FaultPlan::new(plan.faults.iter().map(|text| text.parse().unwrap_or_else(|why| panic!("{text}: {why}"))));
+    let faults =
+        FaultPlan::new(plan.faults.iter().map(|text| text.parse().unwrap_or_else(|why| panic!("{text}: {why}"))));
     // Dials are slow, so that many are open when somebody is killed; of reads a look-up may need a hundred, one by one.
     let means = [(Operation::Dial, 350), (Operation::Conversations, 20), (Operation::Conversation, 2)];
     let per_operation = means.map(|(operation, mean)| (operation, Duration::from_millis(mean))).into();

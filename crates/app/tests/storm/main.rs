@@ -16,9 +16,10 @@ mod verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chance::Chance;
 use house::House;
 use partyline_tests::postgres::{self, Durability, PostgresServer};
-use plan::{Plan, Weather};
+use plan::{Job, Plan, Step, Way, Weather};
 
 const ROUGH: Weather = Weather {
     lasts: Duration::from_secs(12),
@@ -57,10 +58,38 @@ fn a_batch_that_is_killed_again_and_again_dials_each_row_once() {
     weather(3, Weather { lasts: Duration::from_secs(8), ..calm }, None);
 }
 
-#[test]
-fn a_process_that_was_stopped_and_wakes_up_late_does_no_harm() {
-    let rows = Weather { lasts: Duration::from_secs(9), keyed: 0, rows: 40, calls: 0, faults: false, ..ROUGH };
-    let mut house = House::of(Plan::of(chance::seed(4), Weather { unkeyed: 0, ..rows }), None);
-    house.sleeper();
+/// Twice a process is stopped while its dials are open, for longer than its lease and than anything it has sent may take;
+/// others take its numbers and its calls meanwhile. Then it wakes up.
+fn sleeper(seed: u64, server: Option<PostgresServer>) {
+    let quiet = Weather { lasts: Duration::ZERO, keyed: 0, rows: 40, calls: 6, faults: false, ..ROUGH };
+    let seed = chance::seed(seed);
+    let mut house = House::of(Plan::of(seed, quiet), server.map(Arc::new));
+    let mut chance = Chance::of(seed);
+    let batch = Job::Batch { index: 0, keyed: false };
+    house.storm();
+    house.act(Step::Start(batch, Way::Again));
+    for round in 0..2 {
+        house.await_dials(3, batch);
+        house::pause(chance.between(0, 400));
+        house.act(Step::Pause(batch));
+        for index in 3 * round..3 * round + 3 {
+            house.act(Step::Start(Job::Call { index }, Way::Again));
+        }
+        house::pause(Duration::from_secs(6));
+        house.act(Step::Wake(batch));
+    }
+    house.calm();
     house.judge();
+    assert!(house.pauses > 0, "nobody was stopped");
+}
+
+#[test]
+fn a_process_that_wakes_up_late_does_no_harm() {
+    sleeper(4, None);
+}
+
+#[test]
+fn a_process_that_wakes_up_late_does_no_harm_on_postgres() {
+    let Some(server) = postgres::required(Durability::Hasty) else { return };
+    sleeper(5, Some(server));
 }

@@ -13,10 +13,27 @@ const PAUSE: (u64, u64) = (2_200, 4_000);
 /// Which requests go wrong: how often in a hundred, among so many, and how. All of it keeps to what the core relies on; most
 /// of what happens to dials leaves them in doubt.
 const FAULTS: &[(&str, u64, u32, &[&str])] = &[
-    ("dial", 15, 400, &[
-        "504-after", "504-before", "500-after", "409-after", "hang-after", "hang-before", "reset-after", "reset-before",
-        "half", "garbage", "502-html-after", "429", "429-retry-1s", "429-text",
-    ]),
+    (
+        "dial",
+        15,
+        400,
+        &[
+            "504-after",
+            "504-before",
+            "500-after",
+            "409-after",
+            "hang-after",
+            "hang-before",
+            "reset-after",
+            "reset-before",
+            "half",
+            "garbage",
+            "502-html-after",
+            "429",
+            "429-retry-1s",
+            "429-text",
+        ],
+    ),
     ("assign", 12, 100, &["504-after", "503-before", "reset-after", "half", "garbage", "429", "ignored", "slow-300ms"]),
     ("number", 5, 200, &["503-before", "reset-before", "half", "429", "slow-300ms"]),
     ("numbers", 5, 100, &["503-before", "reset-before", "half", "429", "unknown-enum"]),

@@ -20,17 +20,6 @@ struct Ledger {
     faulty: BTreeSet<String>,
 }
 
-/// Counts, for whoever runs it by hand.
-#[derive(Debug, Default)]
-pub(crate) struct Sums {
-    pub(crate) calls: usize,
-    pub(crate) initiated: usize,
-    pub(crate) failed: usize,
-    pub(crate) unknown: usize,
-    pub(crate) dials: usize,
-    pub(crate) faulty_dials: usize,
-}
-
 impl House {
     /// Checks everything that was promised.
     ///
@@ -41,15 +30,15 @@ impl House {
         let said = self.ask(&["export", "--format", "jsonl", "--events"]).expect("the store answers");
         let calls: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let mut wrong = Vec::new();
-        let mut sums =
-            Sums { calls: calls.len(), dials: ledger.dials.len(), faulty_dials: ledger.faulty.len(), ..Sums::default() };
+        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
         let mut dials: BTreeMap<&str, Vec<&DialEntry>> = BTreeMap::new();
         for dial in &ledger.dials {
             dials.entry(call_of(dial)).or_default().push(dial);
         }
         for call in &calls {
             let own = dials.remove(text(call, "call_id")).unwrap_or_default();
-            self.judge_call(call, &own, &ledger, &mut sums, &mut wrong);
+            self.judge_call(call, &own, &ledger, &mut wrong);
+            *states.entry(text(call, "state")).or_default() += 1;
         }
         for (call, dials) in dials {
             wrong.push(format!("{} dials of a call that is not in the store: {call}", dials.len()));
@@ -57,7 +46,12 @@ impl House {
         self.judge_rows(&calls, &mut wrong);
         self.judge_ends(&mut wrong);
         let (kills, pauses) = (self.kills, self.pauses);
-        self.say(&format!("{sums:?}, {kills} kills, {pauses} pauses"));
+        self.say(&format!(
+            "{} calls: {states:?}; {} dials, {} with a fault; {kills} kills, {pauses} pauses",
+            calls.len(),
+            ledger.dials.len(),
+            ledger.faulty.len()
+        ));
         if !wrong.is_empty() {
             self.tell_ledger();
         }
@@ -72,7 +66,8 @@ impl House {
         for it in &ledger.requests {
             if matches!(it.operation, Operation::Dial | Operation::Assign) {
                 let attempt = it.attempt.as_ref().map(AttemptId::as_str);
-                lines.push((it.arrived_at, format!("{:?} {attempt:?}: {:?}, {:?}", it.operation, it.fault, it.outcome)));
+                lines
+                    .push((it.arrived_at, format!("{:?} {attempt:?}: {:?}, {:?}", it.operation, it.fault, it.outcome)));
             }
         }
         for it in &ledger.assignments {
@@ -96,14 +91,7 @@ impl House {
     }
 
     /// At most one dial, by the right agent to the right callee, and the truth about it.
-    fn judge_call(
-        &self,
-        call: &Value,
-        dials: &[&DialEntry],
-        ledger: &Ledger,
-        sums: &mut Sums,
-        wrong: &mut Vec<String>,
-    ) {
+    fn judge_call(&self, call: &Value, dials: &[&DialEntry], ledger: &Ledger, wrong: &mut Vec<String>) {
         let mut say = |what: &str| wrong.push(format!("{what}: {call}; dials: {dials:?}"));
         if dials.len() > 1 {
             say("dialled more than once");
@@ -124,20 +112,17 @@ impl House {
         }
         match text(call, "state") {
             "initiated" => {
-                sums.initiated += 1;
                 let conversation = dials.first().map(|dial| dial.conversation.as_str());
                 if conversation.is_none() || call["conversation_id"].as_str() != conversation {
                     say("said to be dialled, and was not, or otherwise");
                 }
             }
             "failed" => {
-                sums.failed += 1;
                 if !dials.is_empty() || call["dialed"] != "no" {
                     say("said not to be dialled, and may have been");
                 }
             }
             "unknown" => {
-                sums.unknown += 1;
                 if !self.is_explained(call, ledger) {
                     say("unknown without a reason: its dial was not open when anything went wrong");
                 }
