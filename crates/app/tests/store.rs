@@ -295,7 +295,7 @@ fn dialled_at(provider: &Provider) -> Vec<Duration> {
         ledger.requests_of(Operation::Dial).map(|request| request.arrived_at.since_origin()).collect();
     at.sort();
     let first = at.first().copied().unwrap_or_default();
-    at.into_iter().map(|at| at - first).collect()
+    at.into_iter().map(|at| at.saturating_sub(first)).collect()
 }
 
 #[test]
@@ -305,8 +305,10 @@ fn limits_hold_for_all_processes_together() {
     let second = format!("[numbers.second]\nid = \"{}\"\n", provider.number(1));
     let limits = "[limits]\ndials_per_second = 5\nmax_in_flight = 1\n";
     place.write("partyline.toml", &format!("{SHORT}{}{second}{limits}", provider.settings_file()));
-    let rows =
-        |first: usize| (0..5).map(move |row| format!("hotel,+120255501{:02}\n", first + row)).collect::<String>();
+    let rows = |first: usize| {
+        let rows: Vec<String> = (0..5).map(|row| format!("hotel,+120255501{:02}", first + row)).collect();
+        rows.join("\n")
+    };
     place.write("one.csv", &format!("agent,to\n{}", rows(0)));
     place.write("two.csv", &format!("agent,to\n{}", rows(10)));
     let one = place.spawn(&["batch", "one.csv", "--number", "main", "--json"]);
