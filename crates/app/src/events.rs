@@ -300,13 +300,14 @@ fn of_many(notice: &Notice) {
         );
     } else if let Notice::BreakerClosed { of } = notice {
         tracing::warn!(target: "partyline::call", event = "breaker_closed", of = failing(of));
-    } else if let Notice::NumberTaken { number, epoch, unresolved } = notice {
+    } else if let Notice::NumberTaken { number, epoch, unresolved, settles_in } = notice {
         tracing::debug!(
             target: "partyline::call",
             event = "phone_number_taken",
             phone_number_id = %number,
             epoch = *epoch,
             unresolved = *unresolved,
+            settles_in_ms = milliseconds(*settles_in),
         );
     } else if let Notice::NumberReleased { number } = notice {
         tracing::debug!(target: "partyline::call", event = "phone_number_released", phone_number_id = %number);

@@ -179,6 +179,8 @@ pub enum Notice {
         epoch: u64,
         /// How many requests of earlier holders have no known outcome.
         unresolved: usize,
+        /// So long until the last of them can no longer take effect; till then the number may not change hands.
+        settles_in: Duration,
     },
     /// A number was given back.
     NumberReleased {
@@ -204,6 +206,12 @@ pub enum Notice {
     },
     /// The store answers again.
     StoreBack,
+    /// The store has handed out a number under an epoch that it had handed out before: it has been restored from a
+    /// back-up, or is another one, and does not know of every dial that was made. This process leaves it.
+    StoreWentBack {
+        /// The number.
+        number: PhoneNumberId,
+    },
     /// A call has ended, with all that belonged to it.
     Completed(Box<CallReport>),
 }

@@ -54,7 +54,8 @@ impl SqlStore {
     /// Permits for the process whose view this is, granted by these rules.
     pub fn permits(&self, rules: PermitRules, clock: Arc<dyn Clock>, timer: Arc<dyn Timer>) -> StorePermits {
         let limits = PermitLimits { in_flight: rules.in_flight, live: rules.live };
-        let most = [rules.in_flight, rules.live].into_iter().flatten().min();
+        // Where calls that are live are counted, a permit is kept until its conversation has ended.
+        let most = rules.live.or(rules.in_flight);
         let line = most.map(|most| Arc::new(Semaphore::new(most.clamp(1, Semaphore::MAX_PERMITS))));
         StorePermits {
             store: self.clone(),

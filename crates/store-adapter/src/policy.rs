@@ -10,6 +10,8 @@ pub(crate) const AGENTS_KNOWN_FOR_MS: i64 = 300_000;
 pub(crate) const LATENESS_MS: i64 = 60_000;
 /// Intents that were resolved are kept for so long, so that a commit that is repeated is known as one.
 pub(crate) const RESOLVED_KEPT_MS: i64 = 86_400_000;
+/// Who a process was is kept for so long after it was last heard of.
+pub(crate) const PROCESSES_KEPT_MS: i64 = 7 * 86_400_000;
 /// How many ids are told to whoever asks with the beginning of one.
 pub(crate) const FOUND_MAX: i64 = 10;
 

@@ -154,3 +154,6 @@ fn word(proof: &Proof) -> ProofWord {
         Proof::Mismatch { .. } => ProofWord::Mismatch,
     }
 }
+
+#[cfg(test)]
+mod tests;

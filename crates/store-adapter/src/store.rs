@@ -46,6 +46,8 @@ pub(crate) trait Reads: Send + Sync {
 
 /// How many calls one transaction throws away: others are not to wait long.
 const PURGE_STEP: u32 = 500;
+/// Whoever looks something up waits for so long at most: a server that has gone silent may never say so.
+const READ_WITHIN: Duration = Duration::from_secs(65);
 /// What is asked for at once beyond this is asked for in parts.
 const FOLLOW_STEP: usize = 2000;
 
@@ -69,6 +71,12 @@ impl fmt::Debug for SqlStore {
 
 fn mixed_up() -> StoreUnavailable {
     StoreUnavailable { detail: "it answered another question".to_owned() }
+}
+
+/// What is read, if the database answers in time.
+async fn read<T>(reading: impl Future<Output = Result<T, Fault>> + Send) -> Result<T, Fault> {
+    let answer = tokio::time::timeout(READ_WITHIN, reading).await;
+    answer.unwrap_or_else(|_| Err(Fault::trouble("it does not answer")))
 }
 
 /// The answer of this kind, or an error.
@@ -134,15 +142,15 @@ impl Journal for SqlStore {
     }
 
     async fn events(&self, call: &CallId, after: u64) -> Result<Vec<Recorded>, JournalError> {
-        Ok(self.0.reads.events(call, after).await?)
+        Ok(read(self.0.reads.events(call, after)).await?)
     }
 
     async fn open_intents(&self) -> Result<Vec<Intent>, JournalError> {
-        Ok(self.0.reads.open_intents().await?)
+        Ok(read(self.0.reads.open_intents()).await?)
     }
 
     async fn remembered(&self, number: &PhoneNumberId) -> Result<Option<Option<AgentId>>, JournalError> {
-        Ok(self.0.reads.remembered(number).await?)
+        Ok(read(self.0.reads.remembered(number)).await?)
     }
 }
 
@@ -178,7 +186,7 @@ impl Store for SqlStore {
     async fn follow(&self, calls: &[(CallId, u64)]) -> Result<Vec<Followed>, StoreUnavailable> {
         let mut followed = Vec::new();
         for part in calls.chunks(FOLLOW_STEP) {
-            followed.extend(self.0.reads.follow(part).await?);
+            followed.extend(read(self.0.reads.follow(part)).await?);
         }
         Ok(followed)
     }
@@ -195,15 +203,15 @@ impl Store for SqlStore {
 #[async_trait]
 impl Archive for SqlStore {
     async fn calls(&self, filter: &CallFilter) -> Result<Vec<CallRow>, StoreUnavailable> {
-        Ok(self.0.reads.calls(filter).await?)
+        Ok(read(self.0.reads.calls(filter)).await?)
     }
 
     async fn call(&self, call: &CallId) -> Result<Option<(CallRow, Vec<Recorded>)>, StoreUnavailable> {
-        Ok(self.0.reads.call(call).await?)
+        Ok(read(self.0.reads.call(call)).await?)
     }
 
     async fn find(&self, prefix: &str) -> Result<Vec<CallId>, StoreUnavailable> {
-        Ok(self.0.reads.find(prefix).await?)
+        Ok(read(self.0.reads.find(prefix)).await?)
     }
 
     async fn open_batch(&self, batch: &NewBatch) -> Result<(), StoreUnavailable> {
@@ -211,11 +219,11 @@ impl Archive for SqlStore {
     }
 
     async fn batch(&self, batch: &BatchId) -> Result<Option<Batch>, StoreUnavailable> {
-        Ok(self.0.reads.batches(Some(batch), false, 1).await?.pop())
+        Ok(read(self.0.reads.batches(Some(batch), false, 1)).await?.pop())
     }
 
     async fn batches(&self, unfinished_only: bool, limit: usize) -> Result<Vec<Batch>, StoreUnavailable> {
-        Ok(self.0.reads.batches(None, unfinished_only, limit).await?)
+        Ok(read(self.0.reads.batches(None, unfinished_only, limit)).await?)
     }
 
     async fn set_batch(&self, batch: &BatchId, state: BatchState) -> Result<bool, StoreUnavailable> {
@@ -227,7 +235,7 @@ impl Archive for SqlStore {
     }
 
     async fn batch_calls(&self, batch: &BatchId, after: u64, limit: usize) -> Result<Vec<CallRow>, StoreUnavailable> {
-        Ok(self.0.reads.batch_calls(batch, after, limit).await?)
+        Ok(read(self.0.reads.batch_calls(batch, after, limit)).await?)
     }
 
     async fn batch_changed(
@@ -236,11 +244,11 @@ impl Archive for SqlStore {
         since: BatchCursor,
         limit: usize,
     ) -> Result<(Vec<CallRow>, BatchCursor), StoreUnavailable> {
-        Ok(self.0.reads.batch_changed(batch, since, limit).await?)
+        Ok(read(self.0.reads.batch_changed(batch, since, limit)).await?)
     }
 
     async fn numbers(&self) -> Result<Vec<NumberRow>, StoreUnavailable> {
-        Ok(self.0.reads.numbers().await?)
+        Ok(read(self.0.reads.numbers()).await?)
     }
 
     async fn purge(&self, purge: &Purge) -> Result<Purged, StoreUnavailable> {
@@ -257,6 +265,6 @@ impl Archive for SqlStore {
     }
 
     async fn info(&self) -> Result<StoreInfo, StoreUnavailable> {
-        Ok(self.0.reads.info().await?)
+        Ok(read(self.0.reads.info()).await?)
     }
 }

@@ -88,6 +88,16 @@ async fn who_dies_is_succeeded(world: World) {
     assert_eq!(late.calls.iter().map(id_of).next(), Some("c0".to_owned()), "in their order");
 }
 
+async fn a_store_is_closed_at_once(world: World) {
+    let store = world.open("ada").await;
+    submit(&store, vec![new_call("c1", &["n1"])]).await;
+    // It has begun to listen.
+    store.changed().await;
+    let began = tokio::time::Instant::now();
+    store.close().await;
+    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+}
+
 async fn what_others_do_is_heard_soon(world: World) {
     let (ada, bob) = (world.open("ada").await, world.open("bob").await);
     // What happened before may be told once.
@@ -110,5 +120,6 @@ on_both!(
     a_key_is_given_once,
     of_many_writers_of_a_version_one_wins,
     who_dies_is_succeeded,
+    a_store_is_closed_at_once,
     what_others_do_is_heard_soon,
 );

@@ -9,6 +9,7 @@ use partyline_domain::{CallId, Known, Notice, PhoneNumberId, RunId};
 
 use super::story::call_of;
 use crate::compose::archive::{Holder, NumberRow};
+use crate::printer::seconds;
 
 /// How long a process that leaves in a hurry tries to give its numbers back. Else their leases run out.
 const HURRY: Duration = Duration::from_millis(500);
@@ -61,6 +62,18 @@ pub(crate) async fn give_back(store: &dyn Store, belongings: Release) {
     let _ = tokio::time::timeout(HURRY, store.release(belongings)).await;
 }
 
+/// Says why calls may have to wait on a number that was taken over, where that is so for more than a moment.
+pub(crate) fn quarantine(notice: &Notice) -> Option<String> {
+    let Notice::NumberTaken { unresolved, settles_in, .. } = notice else { return None };
+    let requests = if *unresolved == 1 { "a request".to_owned() } else { format!("{unresolved} requests") };
+    (*settles_in > Duration::from_secs(1)).then(|| {
+        format!(
+            "{requests} of a process that ended may still take effect: calls of other agents wait for that, up to {}",
+            seconds(*settles_in)
+        )
+    })
+}
+
 /// What was read before the numbers were this process's, as far as it helps: others may have changed them since, so they
 /// are read again, and which of several has the agent is only then known.
 pub(crate) fn known_before(known: Known) -> Known {
@@ -110,7 +123,10 @@ mod tests {
         let mut neighbours = Neighbours::default();
         let number = |name: &str| PhoneNumberId::parse(name).expect("valid");
         for (name, epoch) in [("phnum_1", 3), ("phnum_2", 1)] {
-            neighbours.told(&Notice::NumberTaken { number: number(name), epoch, unresolved: 0 }, |_| false);
+            neighbours.told(
+                &Notice::NumberTaken { number: number(name), epoch, unresolved: 0, settles_in: Duration::ZERO },
+                |_| false,
+            );
         }
         neighbours.told(&Notice::NumberReleased { number: number("phnum_2") }, |_| false);
         assert_eq!(neighbours.belongings().numbers, [(number("phnum_1"), 3)]);

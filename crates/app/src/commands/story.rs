@@ -100,6 +100,7 @@ impl Story {
             | Notice::HistoryUnreadable
             | Notice::StoreTrouble { .. }
             | Notice::StoreBack
+            | Notice::StoreWentBack { .. }
             | _ => false,
         }
     }
@@ -228,6 +229,7 @@ pub(crate) fn call_of(notice: &Notice) -> Option<&CallId> {
         | Notice::HistoryUnreadable
         | Notice::StoreTrouble { .. }
         | Notice::StoreBack
+        | Notice::StoreWentBack { .. }
         | _ => None,
     }
 }

@@ -71,6 +71,12 @@ impl Trouble {
                 "a call in the store {} makes no sense to this version of partyline: it is left alone",
                 self.place
             ));
+        } else if let Notice::StoreWentBack { number } = notice {
+            self.printer.alarm(&format!(
+                "the store {} knows less of {number} than it did: it seems to be restored from a back-up, and may not know \
+                 of calls that were dialled since. Nothing more is dialled; stop this, and see docs/operations.md",
+                self.place
+            ));
         }
     }
 

@@ -261,11 +261,12 @@ impl Dispatcher {
         };
         self.desk(number).line.begin_change(attempt.clone(), agent, restore, now.monotonic);
         let changes = memory.into_iter().chain([Change::Intend(intent)]).collect();
-        self.commit(changes, Release::Change(number.clone(), attempt));
+        self.commit(changes, Release::Change(number.clone(), attempt, end));
     }
 
-    /// The journal has the intent: the change may go out.
-    pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, now: Now) {
+    /// The journal has the intent: the change may go out, but not later than the intent says, though the lease may have
+    /// been prolonged since: successors rely on that.
+    pub(super) fn send_change(&mut self, number: &PhoneNumberId, attempt: &AttemptId, not_after: Instant, now: Now) {
         let Some(desk) = self.desks.get(number) else { return };
         let Some(change) = desk.line.change().filter(|change| change.attempt == *attempt).cloned() else { return };
         if (desk.served.is_none() && !change.restore) || self.stopping == Stopping::Abandoned {
@@ -278,7 +279,6 @@ impl Dispatcher {
             self.change_unsent(number, attempt, why, now);
             return;
         }
-        let not_after = change.since.after(self.policy.send_within(change.restore));
         self.outbox.push(Effect::AssignNumber(AssignNumber {
             attempt: attempt.clone(),
             number: number.clone(),

@@ -137,7 +137,7 @@ impl Dispatcher {
                 self.outbox.push(Effect::Tell(Notice::SurveyFailed { detail: error.detail().to_owned() }));
             }
         }
-        self.restless |= self.live.surveyed(readable, now.monotonic);
+        self.live_surveyed(readable, now);
         let ending = self.audit.draining && self.calls.is_empty();
         let window = if ending { LAST_WINDOW } else { WINDOW };
         let missing = |unproved: &Unproved| now.monotonic.since(unproved.since) >= window;
@@ -149,7 +149,7 @@ impl Dispatcher {
 
     fn summary_seen(&mut self, summary: &ConversationSummary, now: Now) {
         if summary.status.is_over() {
-            self.restless |= self.live.ended(&summary.id);
+            self.conversation_ended(&summary.id);
         } else {
             self.live.seen(&summary.id, now.monotonic);
         }

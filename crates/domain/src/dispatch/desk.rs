@@ -31,6 +31,8 @@ pub(super) struct Desk {
     pub(super) trust: Trust,
     /// The lease, where numbers are shared with other processes and this one has it.
     pub(super) held: Option<Held>,
+    /// The latest epoch under which this process had it.
+    pub(super) last_epoch: u64,
 }
 
 /// How giving a number back goes.
@@ -95,6 +97,7 @@ impl Desk {
             trouble: None,
             trust: Trust::default(),
             held: None,
+            last_epoch: 0,
         }
     }
 

@@ -37,13 +37,14 @@ impl Dispatcher {
 
     pub(super) fn intend(&mut self, slot: Slot, now: Now) {
         let number = self.record(slot).at.clone();
-        let within = self.within_lease(&number, self.record(slot).send_by(now.monotonic)).since(now.monotonic);
+        let not_after = self.within_lease(&number, self.record(slot).send_by(now.monotonic));
+        let within = not_after.since(now.monotonic);
         let attempt = self.record(slot).next_attempt();
         let epoch = self.epoch_for(&number, &attempt);
         let record = self.record_mut(slot);
         record.sends += 1;
         record.turned_mut().first_sent.get_or_insert(now.monotonic);
-        record.step = Step::Intent(attempt.clone(), now.monotonic);
+        record.step = Step::Intent(attempt.clone(), not_after);
         let intent = Intent {
             attempt: attempt.clone(),
             kind: IntentKind::Dial(record.request.id.clone()),
@@ -66,7 +67,7 @@ impl Dispatcher {
     /// The journal has the intent: the dial may go out.
     pub(super) fn send_dial(&mut self, slot: Slot, now: Now) {
         let Some(record) = self.calls.get(&slot) else { return };
-        let Step::Intent(attempt, decided) = record.step.clone() else { return };
+        let Step::Intent(attempt, not_after) = record.step.clone() else { return };
         let line = self.desks.get(&record.at).map(|desk| &desk.line);
         let admits = line.is_some_and(|line| line.still_admits(&record.want(&record.at), now.monotonic, &self.policy));
         let number = record.at.clone();
@@ -75,7 +76,8 @@ impl Dispatcher {
             return;
         }
         let record = self.record(slot);
-        let not_after = self.within_lease(&record.at, record.send_by(decided));
+        // Not later than the intent says, though the lease may have been prolonged since: successors rely on that.
+        let not_after = self.within_lease(&record.at, not_after);
         self.bind(slot, now);
         let record = self.record_mut(slot);
         let sent = Sent { attempt: attempt.clone(), at: now.monotonic, not_after, wall: now.wall };
@@ -346,8 +348,7 @@ impl Dispatcher {
             return;
         }
         if self.policy.live_max.is_some() && held_until > now.monotonic {
-            self.live.linger(slot, held_until);
-            self.timers.insert((held_until, TimerKey::Anything));
+            self.linger(slot, held_until);
         }
         let at = self.record(slot).at.clone();
         let held = self.desk(&at).line.pins().holds(&attempt);
@@ -361,11 +362,10 @@ impl Dispatcher {
     /// Dials once more, as the call's policy asks in so many words, when the first dial can no longer take effect.
     fn redial(&mut self, slot: Slot, attempt: AttemptId, detail: String, held_until: Instant, now: Now) {
         self.write(slot, CallEvent::DialGivenUp { attempt, detail }, now);
-        self.return_permit(slot);
         if self.live.drop_hold(slot) {
-            self.live.linger(slot, held_until);
-            self.timers.insert((held_until, TimerKey::Anything));
+            self.linger(slot, held_until);
         }
+        self.return_permit(slot);
         let at = held_until.max(now.monotonic);
         let record = self.record_mut(slot);
         record.redialled = true;
@@ -389,11 +389,11 @@ impl Dispatcher {
         };
         self.write(slot, event, now);
         self.dial_resolved(slot, attempt, now);
-        self.return_permit(slot);
+        let permit = self.take_permit(slot);
         self.dial_counts_as_placed(slot, now);
         self.record_mut(slot).turned_mut().ended_at = Some(now.monotonic);
         self.leave(slot);
-        self.follow(&conversation, now);
+        self.follow(&conversation, permit, now);
         self.prove(slot, conversation, record_of_it, now);
     }
 
@@ -412,13 +412,15 @@ impl Dispatcher {
     }
 
     pub(super) fn return_permit(&mut self, slot: Slot) {
-        let record = self.record_mut(slot);
-        if record.turned().is_none() {
-            return;
-        }
-        if let Some(permit) = record.turned_mut().permit.take() {
+        if let Some(permit) = self.take_permit(slot) {
             self.outbox.push(Effect::ReturnPermit(permit));
         }
+    }
+
+    pub(super) fn take_permit(&mut self, slot: Slot) -> Option<Permit> {
+        let record = self.record_mut(slot);
+        record.turned()?;
+        record.turned_mut().permit.take()
     }
 
     /// The call has failed: what it held is given back.

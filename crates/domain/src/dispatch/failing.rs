@@ -199,7 +199,7 @@ impl Dispatcher {
 
     /// The time has come for something that was held back.
     pub(super) fn try_again(&mut self, now: Now) {
-        self.live.tidy(now.monotonic);
+        self.lingered(now);
         let due: Vec<AgentId> = self
             .agent_breakers
             .iter()

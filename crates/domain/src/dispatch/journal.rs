@@ -6,7 +6,7 @@ use crate::error::{FailureKind, JournalError, ProviderError};
 use crate::flow::{CallEvent, CallState, WithdrawReason};
 use crate::ids::{AttemptId, CallId, PhoneNumberId};
 use crate::ports::{Change, Entry, Intent, Recorded};
-use crate::time::Now;
+use crate::time::{Instant, Now};
 
 /// What the journal's answer to an entry concerns.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,8 +15,8 @@ pub(super) enum Release {
     Fact(Slot),
     /// A call's intent to dial; the dial waits for it.
     Dial(Slot),
-    /// A number's intent to be changed; the change waits for it.
-    Change(PhoneNumberId, AttemptId),
+    /// A number's intent to be changed; the change waits for it, and is not sent after this.
+    Change(PhoneNumberId, AttemptId, Instant),
     /// Housekeeping; nothing waits for it.
     Nothing,
 }
@@ -99,9 +99,11 @@ impl Dispatcher {
         let release = found.and_then(|index| self.commits.remove(index)).map(|(_, release)| release);
         match (release, answer) {
             (Some(Release::Dial(slot)), Ok(())) => self.send_dial(slot, now),
-            (Some(Release::Change(number, attempt)), Ok(())) => self.send_change(&number, &attempt, now),
+            (Some(Release::Change(number, attempt, not_after)), Ok(())) => {
+                self.send_change(&number, &attempt, not_after, now);
+            }
             (Some(Release::Dial(slot) | Release::Fact(slot)), Err(error)) => self.unjournalled(slot, &error, now),
-            (Some(Release::Change(number, attempt)), Err(error)) => {
+            (Some(Release::Change(number, attempt, _)), Err(error)) => {
                 let detail = format!("nothing was sent: {error}");
                 let refused = ProviderError::permanent(FailureKind::NotBuilt, detail);
                 self.change_unsent(&number, &attempt, refused, now);

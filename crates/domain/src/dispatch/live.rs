@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::dispatch::Dispatcher;
-use crate::dispatch::effect::Slot;
+use crate::dispatch::effect::{Effect, Slot};
+use crate::dispatch::{Dispatcher, TimerKey};
 use crate::ids::ConversationId;
+use crate::ports::Permit;
 use crate::time::{Instant, Now, Timestamp};
 
 /// A conversation that no list has shown for so long, although it should, is taken for over.
@@ -16,8 +17,8 @@ const UNSEEN_MAX: Duration = Duration::from_secs(900);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Live {
     holds: BTreeSet<Slot>,
-    /// Calls that ended unknown, until their dials can no longer take effect.
-    lingering: BTreeMap<Slot, Instant>,
+    /// Calls that ended unknown, until their dials can no longer take effect, with their permits.
+    lingering: BTreeMap<Slot, (Instant, Option<Permit>)>,
     conversations: BTreeMap<ConversationId, Followed>,
     /// Since when the list cannot be read.
     unreadable: Option<Instant>,
@@ -25,6 +26,8 @@ pub(super) struct Live {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Followed {
+    /// Kept as long as the conversation goes on: other processes count it.
+    permit: Option<Permit>,
     started: Timestamp,
     /// When it was last shown.
     shown: Option<Instant>,
@@ -47,17 +50,19 @@ impl Live {
         self.holds.remove(&call)
     }
 
-    pub(super) fn linger(&mut self, call: Slot, until: Instant) {
-        self.lingering.insert(call, until);
+    fn linger(&mut self, call: Slot, until: Instant, permit: Option<Permit>) {
+        self.lingering.insert(call, (until, permit));
     }
 
-    pub(super) fn follow(&mut self, conversation: ConversationId, now: Now) {
-        self.conversations.insert(conversation, Followed { started: now.wall, shown: None, missing: None });
+    fn follow(&mut self, conversation: ConversationId, permit: Option<Permit>, now: Now) {
+        let followed = Followed { permit, started: now.wall, shown: None, missing: None };
+        self.conversations.insert(conversation, followed);
     }
 
-    /// Notes that a conversation has ended; whether that frees a place.
-    pub(super) fn ended(&mut self, conversation: &ConversationId) -> bool {
-        self.conversations.remove(conversation).is_some()
+    /// Notes that a conversation has ended; its permit, and whether that frees a place.
+    fn ended(&mut self, conversation: &ConversationId) -> (bool, Option<Permit>) {
+        let followed = self.conversations.remove(conversation);
+        (followed.is_some(), followed.and_then(|followed| followed.permit))
     }
 
     /// Notes that a conversation is going on.
@@ -68,26 +73,28 @@ impl Live {
     }
 
     /// Lets go of calls that ended unknown and can no longer be live.
-    pub(super) fn tidy(&mut self, now: Instant) {
-        self.lingering.retain(|_, until| *until > now);
+    fn tidy(&mut self, now: Instant) -> Vec<Permit> {
+        let over = self.lingering.extract_if(.., |_, (until, _)| *until <= now);
+        over.filter_map(|(_, (_, permit))| permit).collect()
     }
 
     /// Notes that the list was read, or could not be. Conversations that it has not shown for long, although it
-    /// should, and all of them where it cannot be read for as long, are taken for over; whether that frees a place.
-    pub(super) fn surveyed(&mut self, readable: bool, now: Instant) -> bool {
-        let before = self.conversations.len();
+    /// should, and all of them where it cannot be read for as long, are taken for over.
+    fn surveyed(&mut self, readable: bool, now: Instant) -> Vec<Followed> {
         if readable {
             self.unreadable = None;
             for followed in self.conversations.values_mut() {
                 followed.missing = if followed.shown == Some(now) { None } else { followed.missing.or(Some(now)) };
             }
             let is_missing = |since: Instant| now.since(since) >= UNSEEN_MAX;
-            self.conversations.retain(|_, followed| !followed.missing.is_some_and(is_missing));
-        } else if now.since(*self.unreadable.get_or_insert(now)) >= UNSEEN_MAX {
-            self.conversations.clear();
-            self.unreadable = None;
+            let over = self.conversations.extract_if(.., |_, followed| followed.missing.is_some_and(is_missing));
+            return over.map(|(_, followed)| followed).collect();
         }
-        before > self.conversations.len()
+        if now.since(*self.unreadable.get_or_insert(now)) >= UNSEEN_MAX {
+            self.unreadable = None;
+            return std::mem::take(&mut self.conversations).into_values().collect();
+        }
+        Vec::new()
     }
 
     /// The conversations, and when the first of them began.
@@ -98,18 +105,47 @@ impl Live {
 
 impl Dispatcher {
     /// A call has become a conversation: it keeps its place until that ends.
-    pub(super) fn follow(&mut self, conversation: &ConversationId, now: Now) {
+    pub(super) fn follow(&mut self, conversation: &ConversationId, permit: Option<Permit>, now: Now) {
         if self.policy.live_max.is_some() {
-            self.live.follow(conversation.clone(), now);
+            self.live.follow(conversation.clone(), permit, now);
+        } else {
+            self.give_permits_back(permit);
         }
     }
 
     pub(super) fn conversation_ended(&mut self, conversation: &ConversationId) {
-        self.restless |= self.live.ended(conversation);
+        let (freed, permit) = self.live.ended(conversation);
+        self.restless |= freed;
+        self.give_permits_back(permit);
     }
 
-    /// Whether a call waits only for the end of another.
+    /// A call that ended unknown keeps its place until its dial can no longer take effect.
+    pub(super) fn linger(&mut self, slot: Slot, until: Instant) {
+        let permit = self.take_permit(slot);
+        self.live.linger(slot, until, permit);
+        self.timers.insert((until, TimerKey::Anything));
+    }
+
+    pub(super) fn lingered(&mut self, now: Now) {
+        let permits = self.live.tidy(now.monotonic);
+        self.give_permits_back(permits);
+    }
+
+    /// Notes that the list was read, or could not be.
+    pub(super) fn live_surveyed(&mut self, readable: bool, now: Now) {
+        let over = self.live.surveyed(readable, now.monotonic);
+        self.restless |= !over.is_empty();
+        self.give_permits_back(over.into_iter().filter_map(|followed| followed.permit));
+    }
+
+    fn give_permits_back(&mut self, permits: impl IntoIterator<Item = Permit>) {
+        self.outbox.extend(permits.into_iter().map(Effect::ReturnPermit));
+    }
+
+    /// Whether a call waits only for the end of another: here, or in another process with which places are shared.
     pub(super) fn waits_for_an_end(&self) -> bool {
-        self.queue.waiting() > 0 && self.live.free(self.policy.live_max) == Some(0)
+        let elsewhere = self.sharing.as_ref().is_some_and(|sharing| !sharing.is_leaving());
+        let here = self.queue.waiting() > 0 && self.live.free(self.policy.live_max) == Some(0);
+        here || (elsewhere && !self.live.conversations.is_empty())
     }
 }

@@ -20,6 +20,7 @@ mod dial;
 mod effect;
 mod failing;
 mod frequency;
+mod giving;
 mod journal;
 mod live;
 mod proof;

@@ -62,7 +62,7 @@ pub(super) enum Step {
     Assignment,
     /// A permit to dial.
     Permit,
-    /// The journal's answer to its intent to dial, which was decided then.
+    /// The journal's answer to its intent to dial, which is not sent after this.
     Intent(AttemptId, Instant),
     /// The answer to its dial.
     Answer(Box<Sent>),

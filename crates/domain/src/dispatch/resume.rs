@@ -80,7 +80,7 @@ impl Dispatcher {
                 } else {
                     let conversation = initiated.conversation().clone();
                     let began = Now { wall: last.min(now.wall), ..now };
-                    self.follow(&conversation, began);
+                    self.follow(&conversation, None, began);
                     self.prove(slot, conversation, None, began);
                 }
             }

@@ -67,6 +67,9 @@ impl Dispatcher {
         now: Now,
     ) {
         let waiting = self.agents.answered(agent);
+        if let Err(error) = answer {
+            self.halt_on(error, now);
+        }
         if let Ok(Some(profile)) = answer {
             self.agents.know(profile.clone(), now.monotonic);
         }
@@ -81,9 +84,6 @@ impl Dispatcher {
                     self.unverified(slot, FailureReason::Provider(error.kind()), error.detail().to_owned(), now);
                 }
             }
-        }
-        if let Err(error) = answer {
-            self.halt_on(error, now);
         }
     }
 

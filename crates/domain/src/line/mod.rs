@@ -372,8 +372,14 @@ impl Line {
         }
     }
 
-    /// Forgets requests that can no longer take effect, and says which they were.
+    /// Forgets requests that can no longer take effect, and says which they were. One for somebody else may have taken
+    /// effect after the number was read: then that is forgotten too.
     pub fn expire(&mut self, now: Instant) -> Vec<AttemptId> {
+        if let Some(agent) = self.belief.agent()
+            && self.pins.end_for_others(agent, now)
+        {
+            self.belief = Belief::Unknown;
+        }
         self.pins.expire(now)
     }
 }

@@ -99,6 +99,11 @@ impl Pins {
         }
     }
 
+    /// Whether one that is waited out, and has been by now, is not for `agent`.
+    pub(super) fn end_for_others(&self, agent: Option<&AgentId>, now: Instant) -> bool {
+        self.held.values().any(|held| held.until <= now && held.agent.as_ref() != agent)
+    }
+
     pub(super) fn expire(&mut self, now: Instant) -> Vec<AttemptId> {
         self.held.extract_if(.., |_, held| held.until <= now).map(|(attempt, _)| attempt).collect()
     }

@@ -173,6 +173,11 @@ impl StoreState {
         self.epochs.get(number).copied().unwrap_or_default()
     }
 
+    /// Until when what an open intent is about may be sent, by the store's clock.
+    pub fn open_until(&self, attempt: &AttemptId) -> Option<Instant> {
+        self.intents.get(attempt).filter(|row| !row.resolved).map(|row| row.open_until)
+    }
+
     /// Loses the row of a number's lease, as a careless operator may. Its epoch is known elsewhere.
     pub fn lose_lease(&mut self, number: &PhoneNumberId) {
         self.leases.remove(number);

@@ -32,6 +32,14 @@ macro_rules! orphaned {
     };
 }
 
+/// Whether the choice `h` has such a call. (Not with `EXISTS`: before the first statistics the planner would rather look at
+/// all calls.)
+macro_rules! any {
+    ($which:expr) => {
+        concat!("(SELECT f.seq FROM partyline.calls AS f WHERE f.choice = h.id AND ", $which, " LIMIT 1) IS NOT NULL")
+    };
+}
+
 /// Takes numbers and calls; see [`partyline_domain::ports::Store::claim`].
 pub(super) async fn run(tx: &mut Tx<'_>, claim: &Claim) -> Result<Claimed, Fault> {
     let dead = dead(tx).await?;
@@ -59,10 +67,13 @@ pub(super) async fn run(tx: &mut Tx<'_>, claim: &Claim) -> Result<Claimed, Fault
 /// The processes that have calls and hold nothing any more.
 pub(super) async fn dead(tx: &mut Tx<'_>) -> Result<Vec<String>, Fault> {
     let dead: Vec<String> = sqlx::query_scalar(
-        "SELECT p.owner FROM partyline.processes AS p WHERE p.account = $1 \
-         AND NOT EXISTS (SELECT 1 FROM partyline.leases AS l \
-         WHERE l.account = $1 AND l.owner = p.owner AND l.expires_ms > $2) \
-         AND EXISTS (SELECT 1 FROM partyline.calls AS c WHERE c.account = $1 AND c.owner = p.owner)",
+        // From one owner to the next in the index, so that it does not matter how many calls each has.
+        "WITH RECURSIVE owners (owner) AS ((SELECT owner FROM partyline.calls WHERE account = $1 AND owner IS NOT NULL \
+         ORDER BY owner LIMIT 1) UNION ALL SELECT (SELECT c.owner FROM partyline.calls AS c \
+         WHERE c.account = $1 AND c.owner > owners.owner ORDER BY c.owner LIMIT 1) \
+         FROM owners WHERE owners.owner IS NOT NULL) \
+         SELECT o.owner FROM owners AS o WHERE o.owner IS NOT NULL AND NOT EXISTS (SELECT 1 FROM partyline.leases AS l \
+         WHERE l.account = $1 AND l.owner = o.owner AND l.expires_ms > $2)",
     )
     .bind(tx.account)
     .bind(tx.now)
@@ -79,11 +90,12 @@ async fn numbers_to_take(
 ) -> Result<Vec<PhoneNumberId>, Fault> {
     let numbers: Vec<String> = sqlx::query_scalar(concat!(
         "SELECT n.number FROM (SELECT d.number FROM partyline.choices AS h \
-         JOIN partyline.choice_numbers AS d ON d.choice = h.id WHERE h.account = $1 AND (EXISTS (SELECT 1 FROM partyline.calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
-        free!(),
-        ") OR EXISTS (SELECT 1 FROM partyline.calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
-        orphaned!("$5"),
-        ")) UNION SELECT number FROM partyline.inbound WHERE account = $1) AS n \
+         JOIN partyline.choice_numbers AS d ON d.choice = h.id WHERE h.account = $1 \
+         AND (",
+        any!(free!()),
+        " OR ",
+        any!(orphaned!("$5")),
+        ") UNION SELECT number FROM partyline.inbound WHERE account = $1) AS n \
          WHERE ($2::text[] IS NULL OR n.number = ANY($2)) \
          AND NOT EXISTS (SELECT 1 FROM partyline.leases AS l \
          WHERE l.account = $1 AND l.number = n.number AND l.expires_ms > $3) \
@@ -135,16 +147,15 @@ async fn next(tx: &mut Tx<'_>, choices: &[i64], dead: &[String], most: usize) ->
         return Ok(Next::default());
     }
     let calls: Vec<(i64, i64, i64, bool)> = sqlx::query_as(concat!(
-        "(SELECT c.seq, c.turn, h.id, true FROM unnest($2::bigint[]) AS h (id) CROSS JOIN LATERAL \
-         (SELECT f.seq, f.turn FROM partyline.calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
+        "(SELECT c.seq, c.turn, h.id, true FROM unnest($1::bigint[]) AS h (id) CROSS JOIN LATERAL \
+         (SELECT f.seq, f.turn FROM partyline.calls AS f WHERE f.choice = h.id AND ",
         free!(),
-        " ORDER BY f.turn, f.seq LIMIT $3) AS c) UNION ALL \
+        " ORDER BY f.turn, f.seq LIMIT $2) AS c) UNION ALL \
          (SELECT f.seq, f.turn, f.choice, false FROM partyline.calls AS f \
-         WHERE f.account = $1 AND f.choice = ANY($2) AND ",
-        orphaned!("$4"),
-        " ORDER BY f.turn, f.seq LIMIT $3) ORDER BY 2, 1 LIMIT $3"
+         WHERE f.choice = ANY($1) AND ",
+        orphaned!("$3"),
+        " ORDER BY f.turn, f.seq LIMIT $2) ORDER BY 2, 1 LIMIT $2"
     ))
-    .bind(tx.account)
     .bind(choices)
     .bind(codec::limit(most.saturating_add(1)))
     .bind(dead)
@@ -168,12 +179,11 @@ async fn locked(tx: &mut Tx<'_>, next: &Next, dead: &[String]) -> Result<Vec<i64
     if !next.free.is_empty() {
         let (choices, counts): (Vec<i64>, Vec<i64>) = next.free.iter().unzip();
         let calls: Vec<i64> = sqlx::query_scalar(concat!(
-            "SELECT c.seq FROM unnest($2::bigint[], $3::bigint[]) AS h (id, count) CROSS JOIN LATERAL \
-             (SELECT f.seq FROM partyline.calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
+            "SELECT c.seq FROM unnest($1::bigint[], $2::bigint[]) AS h (id, count) CROSS JOIN LATERAL \
+             (SELECT f.seq FROM partyline.calls AS f WHERE f.choice = h.id AND ",
             free!(),
             " ORDER BY f.turn, f.seq LIMIT h.count FOR UPDATE SKIP LOCKED) AS c"
         ))
-        .bind(tx.account)
         .bind(&choices)
         .bind(&counts)
         .fetch_all(&mut *tx.connection)
@@ -270,10 +280,13 @@ async fn retry_in(tx: &mut Tx<'_>, only: Option<&Vec<String>>, choices: &[i64]) 
          AND ($3::text[] IS NULL OR l.number = ANY($3)) \
          AND EXISTS (SELECT 1 FROM partyline.choices AS h JOIN partyline.choice_numbers AS n ON n.choice = h.id \
          WHERE h.account = $1 AND n.number = l.number AND h.id <> ALL($4) \
-         AND (EXISTS (SELECT 1 FROM partyline.calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
-        free!(),
-        ") OR EXISTS (SELECT 1 FROM partyline.calls AS f WHERE f.account = $1 AND f.choice = h.id AND f.owner < $5) \
-         OR EXISTS (SELECT 1 FROM partyline.calls AS f WHERE f.account = $1 AND f.choice = h.id AND f.owner > $5)))"
+         AND (",
+        any!(free!()),
+        " OR ",
+        any!("f.owner < $5"),
+        " OR ",
+        any!("f.owner > $5"),
+        "))"
     ))
     .bind(tx.account)
     .bind(tx.now)

@@ -39,13 +39,14 @@ pub async fn connect(url: &ServerUrl, options: StoreOptions) -> Result<SqlStore,
     let settings = connect::Settings::new(url, options.patience).map_err(unavailable)?;
     let mut connection = settings.connect().await.map_err(unavailable)?;
     schema::upgrade(&mut connection, &place).await?;
-    let registered = schema::register(&mut connection, &options).await.map_err(unavailable)?;
+    let registered = schema::account(&mut connection, &options).await.map_err(unavailable)?;
     let (account, channel) = (registered.account, registered.channel);
     let me = options.owner;
     let pool = settings.pool();
     let (teller, changes) = changes::channel();
     tokio::spawn(watch::run(pool.clone(), channel.clone(), me.clone(), teller));
-    let writer = transaction::Postgres::new(settings, connection, account, channel, me.clone());
+    let connection = Some(connection);
+    let writer = transaction::Postgres::new(settings, connection, (account, channel), me.clone(), options.process);
     let reads = reads::Readers { pool, account, place };
     Ok(SqlStore::new(me, writer::start(writer, options.trouble), Arc::new(reads), changes))
 }

@@ -23,8 +23,10 @@ pub(super) async fn grant(tx: &mut Tx<'_>, attempt: &AttemptId, limits: PermitLi
         .execute(&mut *tx.connection)
         .await?;
     free_of_the_dead(tx).await?;
-    let (granted, live): (i64, i64) = sqlx::query_as(
+    let (granted, in_flight, live): (i64, i64, i64) = sqlx::query_as(
         "SELECT (SELECT count(*) FROM partyline.permits WHERE account = $1), \
+         (SELECT count(*) FROM partyline.permits AS p WHERE p.account = $1 AND NOT EXISTS (SELECT 1 FROM partyline.calls AS c \
+         WHERE c.account = $1 AND c.id = p.call AND c.state IN ('initiated', 'unknown', 'failed'))), \
          (SELECT count(*) FROM partyline.calls AS c \
          WHERE c.account = $1 AND NOT c.closed AND c.state IN ('in_doubt', 'initiated', 'unknown') \
          AND NOT EXISTS (SELECT 1 FROM partyline.permits AS p WHERE p.account = $1 AND p.call = c.id))",
@@ -33,7 +35,7 @@ pub(super) async fn grant(tx: &mut Tx<'_>, attempt: &AttemptId, limits: PermitLi
     .fetch_one(&mut *tx.connection)
     .await?;
     let fits = |limit: Option<usize>, used: i64| limit.is_none_or(|limit| used < codec::limit(limit.max(1)));
-    if !(fits(limits.in_flight, granted) && fits(limits.live, granted + live)) {
+    if !(fits(limits.in_flight, in_flight) && fits(limits.live, granted + live)) {
         return Ok(false);
     }
     sqlx::query(

@@ -2,10 +2,13 @@
 
 use sqlx::{Connection as _, PgConnection};
 
+use super::transaction::Tx;
 use crate::account::Salt;
+use crate::archive::ProcessInfo;
 use crate::codec;
 use crate::error::{Fault, OpenError};
 use crate::options::StoreOptions;
+use crate::policy::PROCESSES_KEPT_MS;
 
 /// Each makes one version of the one before; the first makes version 1 of nothing.
 const UPGRADES: [&str; 1] = [include_str!("001.sql")];
@@ -19,11 +22,11 @@ pub(super) fn known() -> u32 {
     u32::try_from(UPGRADES.len()).expect("there are few versions")
 }
 
-/// A process, as the store knows it.
+/// An account, as the store knows it.
 pub(super) struct Registered {
-    /// The key of its account's rows.
+    /// The key of its rows.
     pub(super) account: i64,
-    /// What its account's processes listen on.
+    /// What its processes listen on.
     pub(super) channel: String,
 }
 
@@ -91,33 +94,48 @@ async fn version(connection: &mut PgConnection) -> Result<Option<u32>, Fault> {
     version.parse().map(Some).map_err(unreadable)
 }
 
-/// Writes down the process.
-pub(super) async fn register(connection: &mut PgConnection, options: &StoreOptions) -> Result<Registered, Fault> {
+/// The account of a process.
+pub(super) async fn account(connection: &mut PgConnection, options: &StoreOptions) -> Result<Registered, Fault> {
     let salt = sqlx::query_scalar("SELECT value FROM partyline.meta WHERE key = 'salt'");
     let salt: String = salt.fetch_one(&mut *connection).await?;
     let fingerprint = (options.account)(&Salt::new(salt));
-    sqlx::query("INSERT INTO partyline.accounts (fingerprint) VALUES ($1) ON CONFLICT DO NOTHING")
-        .bind(fingerprint.as_str())
-        .execute(&mut *connection)
-        .await?;
-    let account: i64 = sqlx::query_scalar("SELECT id FROM partyline.accounts WHERE fingerprint = $1")
-        .bind(fingerprint.as_str())
-        .fetch_one(&mut *connection)
-        .await?;
-    let process = &options.process;
+    let channel = format!("partyline_{}", fingerprint.as_str());
+    let known = sqlx::query_scalar("SELECT id FROM partyline.accounts WHERE fingerprint = $1");
+    let known: Option<i64> = known.bind(fingerprint.as_str()).fetch_optional(&mut *connection).await?;
+    if let Some(account) = known {
+        return Ok(Registered { account, channel });
+    }
+    let made = sqlx::query_scalar(
+        "INSERT INTO partyline.accounts (fingerprint) VALUES ($1) \
+         ON CONFLICT (fingerprint) DO UPDATE SET fingerprint = excluded.fingerprint RETURNING id",
+    );
+    let account: i64 = made.bind(fingerprint.as_str()).fetch_one(connection).await?;
+    Ok(Registered { account, channel })
+}
+
+/// Writes down who the process is, with the first thing it writes; forgets those who are long gone and hold nothing.
+pub(super) async fn register(tx: &mut Tx<'_>, process: &ProcessInfo) -> Result<(), Fault> {
     sqlx::query(
         "INSERT INTO partyline.processes (account, owner, host, pid, command, started_ms, seen_ms) \
-         SELECT $1, $2, $3, $4, $5, now, now \
-         FROM (SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) AS clock \
-         ON CONFLICT (account, owner) DO UPDATE \
+         VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (account, owner) DO UPDATE \
          SET host = excluded.host, pid = excluded.pid, command = excluded.command, seen_ms = excluded.seen_ms",
     )
-    .bind(account)
-    .bind(options.owner.as_str())
+    .bind(tx.account)
+    .bind(tx.me.as_str())
     .bind(codec::text(&process.host))
     .bind(i64::from(process.pid))
     .bind(codec::text(&process.command))
-    .execute(&mut *connection)
+    .bind(tx.now)
+    .execute(&mut *tx.connection)
     .await?;
-    Ok(Registered { account, channel: format!("partyline_{}", fingerprint.as_str()) })
+    sqlx::query(
+        "DELETE FROM partyline.processes WHERE (account, owner) IN (SELECT p.account, p.owner \
+         FROM partyline.processes AS p WHERE p.account = $1 AND p.seen_ms < $2 AND NOT EXISTS \
+         (SELECT 1 FROM partyline.leases AS l WHERE l.account = $1 AND l.owner = p.owner) FOR UPDATE SKIP LOCKED)",
+    )
+    .bind(tx.account)
+    .bind(tx.now.saturating_sub(PROCESSES_KEPT_MS))
+    .execute(&mut *tx.connection)
+    .await?;
+    Ok(())
 }

@@ -7,22 +7,36 @@ use partyline_domain::RunId;
 use sqlx::PgConnection;
 
 use super::connect::{Settings, put_down};
-use super::{batches, cancel, claim, commit, lease, permits, purge, submit};
+use super::{batches, cancel, claim, commit, lease, permits, purge, schema, submit};
+use crate::archive::ProcessInfo;
 use crate::error::{Fault, FaultKind};
 use crate::work::{Answer, Work};
 use crate::writer::Backend;
 
-/// A transaction that has not ended by then has lost its server: longer than any statement may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(65);
+/// A transaction that has not ended by then has lost its server.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// The same for what concerns a whole batch, or all that is old: longer than any statement may take.
+const ANSWER_LONG_WITHIN: Duration = Duration::from_secs(65);
+
+/// After so many calls and entries the server's statistics are looked at: without any, it takes the account for choosy and
+/// reads whole tables. (It makes them itself within minutes, which is long with a queue that has just been filled.)
+const STATISTICS_AFTER: [usize; 3] = [500, 5_000, 50_000];
+
+const SILENT: &str = "the server does not answer";
 
 /// The writer's side of a server.
 pub(super) struct Postgres {
     settings: Settings,
+    /// How much was written, and how often the statistics were looked at.
+    written: usize,
+    looked: usize,
     /// `None` where it was given up: the next transaction makes another one.
     connection: Option<PgConnection>,
     account: i64,
     channel: String,
     me: RunId,
+    /// Who this process is, until it is written down.
+    unknown: Option<ProcessInfo>,
 }
 
 /// A transaction under way.
@@ -38,8 +52,14 @@ pub(super) struct Tx<'a> {
 }
 
 impl Postgres {
-    pub(super) fn new(settings: Settings, connection: PgConnection, account: i64, channel: String, me: RunId) -> Self {
-        Self { settings, connection: Some(connection), account, channel, me }
+    pub(super) fn new(
+        settings: Settings,
+        connection: Option<PgConnection>,
+        (account, channel): (i64, String),
+        me: RunId,
+        process: ProcessInfo,
+    ) -> Self {
+        Self { settings, written: 0, looked: 0, connection, account, channel, me, unknown: Some(process) }
     }
 
     async fn attempt(&mut self, works: &[&Work]) -> Result<Vec<Answer>, Fault> {
@@ -50,6 +70,9 @@ impl Postgres {
         sqlx::query("BEGIN").execute(&mut *connection).await?;
         let now = now(connection).await?;
         let mut tx = Tx { connection, account: self.account, me: &self.me, now, wakes: false };
+        if let Some(process) = &self.unknown {
+            schema::register(&mut tx, process).await?;
+        }
         let answers = tx.run(works).await?;
         if tx.wakes {
             sqlx::query("SELECT pg_notify($1, $2)")
@@ -59,13 +82,22 @@ impl Postgres {
                 .await?;
         }
         sqlx::query("COMMIT").execute(&mut *connection).await?;
+        self.unknown = None;
+        self.written += works.iter().map(|work| work.weight()).sum::<usize>();
+        if STATISTICS_AFTER.get(self.looked).is_some_and(|after| self.written >= *after) {
+            self.looked += 1;
+            // What goes wrong here makes nothing worse.
+            let _ = statistics(connection).await;
+        }
         Ok(answers)
     }
 
     async fn attempt_in_time(&mut self, works: &[&Work]) -> Result<Vec<Answer>, Fault> {
-        match tokio::time::timeout(ANSWER_WITHIN, self.attempt(works)).await {
+        let is_long = |work: &&Work| matches!(work, Work::SetBatch(..) | Work::CancelBatch(..) | Work::Purge(..));
+        let within = if works.iter().any(is_long) { ANSWER_LONG_WITHIN } else { ANSWER_WITHIN };
+        match tokio::time::timeout(within, self.attempt(works)).await {
             Ok(answers) => answers,
-            Err(_) => Err(Fault::trouble("the server does not answer")),
+            Err(_) => Err(Fault::trouble(SILENT)),
         }
     }
 
@@ -95,7 +127,7 @@ impl Backend for Postgres {
         let mut answers = self.attempt_in_time(works).await;
         if let Err(fault) = &answers {
             self.undo(fault).await;
-            if had_one && fault.kind == FaultKind::Trouble {
+            if had_one && fault.kind == FaultKind::Trouble && fault.detail != SILENT {
                 answers = self.attempt_in_time(works).await;
                 if let Err(fault) = &answers {
                     self.undo(fault).await;
@@ -110,6 +142,20 @@ impl Backend for Postgres {
             put_down(connection).await;
         }
     }
+}
+
+/// Has statistics made where there are none yet.
+async fn statistics(connection: &mut PgConnection) -> Result<(), Fault> {
+    let known: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_catalog.pg_stats WHERE schemaname = 'partyline' AND attname = 'account' \
+         AND tablename IN ('calls', 'intents')",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if known < 2 {
+        sqlx::raw_sql("ANALYZE partyline.calls, partyline.events, partyline.intents").execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// The store's clock: milliseconds since 1970.

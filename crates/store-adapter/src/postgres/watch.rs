@@ -26,7 +26,6 @@ pub(super) async fn run(pool: PgPool, channel: String, me: RunId, teller: Teller
 
 async fn listen(pool: &PgPool, channel: &str, me: &RunId, teller: &Teller) -> Result<(), Fault> {
     let mut listener = PgListener::connect_with(pool).await?;
-    listener.ignore_pool_close_event(true);
     listener.listen(channel).await?;
     // What happened before it is not known.
     teller.tell();

@@ -88,19 +88,20 @@ CREATE TABLE calls (
     held INTEGER NOT NULL DEFAULT 0,
     changed INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX calls_id ON calls (account, id);
-CREATE UNIQUE INDEX calls_key ON calls (account, key) WHERE key IS NOT NULL;
-CREATE INDEX calls_free ON calls (account, choice, turn, seq) WHERE owner IS NULL AND closed = 0 AND held = 0;
-CREATE INDEX calls_claimed ON calls (account, choice, owner) WHERE owner IS NOT NULL;
+-- No index of all calls begins with the account: most stores have one, and that index would look good for everything.
+CREATE UNIQUE INDEX calls_id ON calls (id, account);
+CREATE UNIQUE INDEX calls_key ON calls (key, account) WHERE key IS NOT NULL;
+CREATE INDEX calls_free ON calls (choice, turn, seq) WHERE owner IS NULL AND closed = 0 AND held = 0;
+CREATE INDEX calls_claimed ON calls (choice, owner) WHERE owner IS NOT NULL;
 CREATE INDEX calls_owner ON calls (account, owner, claim) WHERE owner IS NOT NULL;
-CREATE INDEX calls_cancel ON calls (account, owner) WHERE cancel = 1 AND closed = 0;
+CREATE INDEX calls_cancel ON calls (owner) WHERE cancel = 1 AND closed = 0;
 CREATE INDEX calls_live ON calls (account) WHERE closed = 0 AND state IN ('in_doubt', 'initiated', 'unknown');
-CREATE INDEX calls_callee ON calls (account, callee);
-CREATE INDEX calls_closed ON calls (account, closed_ms) WHERE closed = 1;
-CREATE INDEX calls_whole ON calls (account, closed_ms) WHERE closed = 1 AND callee <> 'erased';
-CREATE INDEX calls_batch_line ON calls (account, batch, line) WHERE batch IS NOT NULL;
-CREATE INDEX calls_batch_changed ON calls (account, batch, changed, seq) WHERE batch IS NOT NULL;
-CREATE INDEX calls_batch_state ON calls (account, batch, state, closed) WHERE batch IS NOT NULL;
+CREATE INDEX calls_callee ON calls (callee);
+CREATE INDEX calls_closed ON calls (closed_ms) WHERE closed = 1;
+CREATE INDEX calls_whole ON calls (closed_ms) WHERE closed = 1 AND callee <> 'erased';
+CREATE INDEX calls_batch_line ON calls (batch, account, line) WHERE batch IS NOT NULL;
+CREATE INDEX calls_batch_changed ON calls (batch, account, changed, seq) WHERE batch IS NOT NULL;
+CREATE INDEX calls_batch_state ON calls (batch, account, state, closed) WHERE batch IS NOT NULL;
 
 -- `payload` is the event in the form that `format` names; old forms stay readable.
 CREATE TABLE events (
@@ -126,11 +127,11 @@ CREATE TABLE intents (
     payload TEXT NOT NULL,
     -- Kept after that, so that a repeated commit is known as one.
     resolved_ms INTEGER,
-    UNIQUE (account, attempt)
+    UNIQUE (attempt, account)
 ) STRICT;
-CREATE INDEX intents_number ON intents (account, number) WHERE resolved_ms IS NULL;
-CREATE INDEX intents_call ON intents (account, call) WHERE call IS NOT NULL AND resolved_ms IS NULL;
-CREATE INDEX intents_resolved ON intents (account, resolved_ms) WHERE resolved_ms IS NOT NULL;
+CREATE INDEX intents_number ON intents (number, account) WHERE resolved_ms IS NULL;
+CREATE INDEX intents_call ON intents (call, account) WHERE call IS NOT NULL AND resolved_ms IS NULL;
+CREATE INDEX intents_resolved ON intents (resolved_ms) WHERE resolved_ms IS NOT NULL;
 
 CREATE TABLE leases (
     account INTEGER NOT NULL REFERENCES accounts (id),

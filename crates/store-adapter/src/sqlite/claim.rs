@@ -58,9 +58,12 @@ pub(super) async fn run(tx: &mut Tx<'_>, claim: &Claim) -> Result<Claimed, Fault
 /// The processes that have calls and hold nothing any more.
 pub(super) async fn dead(tx: &mut Tx<'_>) -> Result<BTreeSet<String>, Fault> {
     let dead: Vec<String> = sqlx::query_scalar(
-        "SELECT p.owner FROM processes AS p WHERE p.account = $1 \
-         AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.account = $1 AND l.owner = p.owner AND l.expires_ms > $2) \
-         AND EXISTS (SELECT 1 FROM calls AS c WHERE c.account = $1 AND c.owner = p.owner)",
+        // From one owner to the next in the index, so that it does not matter how many calls each has.
+        "WITH RECURSIVE owners (owner) AS (SELECT min(owner) FROM calls WHERE account = $1 AND owner IS NOT NULL \
+         UNION ALL SELECT (SELECT min(c.owner) FROM calls AS c WHERE c.account = $1 AND c.owner > owners.owner) \
+         FROM owners WHERE owners.owner IS NOT NULL) \
+         SELECT o.owner FROM owners AS o WHERE o.owner IS NOT NULL AND NOT EXISTS \
+         (SELECT 1 FROM leases AS l WHERE l.account = $1 AND l.owner = o.owner AND l.expires_ms > $2)",
     )
     .bind(tx.account)
     .bind(tx.now)
@@ -73,9 +76,9 @@ pub(super) async fn dead(tx: &mut Tx<'_>) -> Result<BTreeSet<String>, Fault> {
 async fn numbers_to_take(tx: &mut Tx<'_>, only: Option<&str>, dead: &str) -> Result<Vec<PhoneNumberId>, Fault> {
     let numbers: Vec<String> = sqlx::query_scalar(concat!(
         "SELECT n.number FROM (SELECT d.number FROM choices AS h JOIN choice_numbers AS d ON d.choice = h.id \
-         WHERE h.account = $1 AND (EXISTS (SELECT 1 FROM calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
+         WHERE h.account = $1 AND (EXISTS (SELECT 1 FROM calls AS f WHERE f.choice = h.id AND ",
         free!(),
-        ") OR EXISTS (SELECT 1 FROM calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
+        ") OR EXISTS (SELECT 1 FROM calls AS f WHERE f.choice = h.id AND ",
         orphaned!("$5"),
         ")) UNION SELECT number FROM inbound WHERE account = $1) AS n \
          WHERE ($2 IS NULL OR n.number IN (SELECT value FROM json_each($2))) \
@@ -118,15 +121,14 @@ async fn unheard_of(tx: &mut Tx<'_>, answered: u64) -> Result<Vec<i64>, Fault> {
 /// The first free calls of these choices, in the order of the queue.
 async fn free_calls(tx: &mut Tx<'_>, choices: &str, dead: &str, most: usize) -> Result<Vec<i64>, Fault> {
     let calls: Vec<(i64, i64)> = sqlx::query_as(concat!(
-        "SELECT c.seq, c.turn FROM json_each($2) AS j CROSS JOIN calls AS c ON c.seq IN (SELECT f.seq FROM calls AS f \
-         WHERE f.account = $1 AND f.choice = j.value AND ",
+        "SELECT c.seq, c.turn FROM json_each($1) AS j CROSS JOIN calls AS c ON c.seq IN (SELECT f.seq FROM calls AS f \
+         WHERE f.choice = j.value AND ",
         free!(),
-        " ORDER BY f.turn, f.seq LIMIT $3) UNION ALL \
-         SELECT f.seq, f.turn FROM calls AS f WHERE f.account = $1 AND f.choice IN (SELECT value FROM json_each($2)) AND ",
-        orphaned!("$4"),
-        " ORDER BY 2, 1 LIMIT $3"
+        " ORDER BY f.turn, f.seq LIMIT $2) UNION ALL \
+         SELECT f.seq, f.turn FROM calls AS f WHERE f.choice IN (SELECT value FROM json_each($1)) AND ",
+        orphaned!("$3"),
+        " ORDER BY 2, 1 LIMIT $2"
     ))
-    .bind(tx.account)
     .bind(choices)
     .bind(codec::limit(most))
     .bind(dead)
@@ -215,10 +217,10 @@ async fn retry_in(tx: &mut Tx<'_>, only: Option<&str>, choices: &str) -> Result<
          AND ($3 IS NULL OR l.number IN (SELECT value FROM json_each($3))) \
          AND EXISTS (SELECT 1 FROM choices AS h JOIN choice_numbers AS n ON n.choice = h.id \
          WHERE h.account = $1 AND n.number = l.number AND h.id NOT IN (SELECT value FROM json_each($4)) \
-         AND (EXISTS (SELECT 1 FROM calls AS f WHERE f.account = $1 AND f.choice = h.id AND ",
+         AND (EXISTS (SELECT 1 FROM calls AS f WHERE f.choice = h.id AND ",
         free!(),
-        ") OR EXISTS (SELECT 1 FROM calls AS f WHERE f.account = $1 AND f.choice = h.id AND f.owner < $5) \
-         OR EXISTS (SELECT 1 FROM calls AS f WHERE f.account = $1 AND f.choice = h.id AND f.owner > $5)))"
+        ") OR EXISTS (SELECT 1 FROM calls AS f WHERE f.choice = h.id AND f.owner < $5) \
+         OR EXISTS (SELECT 1 FROM calls AS f WHERE f.choice = h.id AND f.owner > $5)))"
     ))
     .bind(tx.account)
     .bind(tx.now)

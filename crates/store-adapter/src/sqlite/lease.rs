@@ -134,7 +134,7 @@ pub(super) async fn renew(tx: &mut Tx<'_>, ttl: Duration) -> Result<Renewed, Fau
             .fetch_all(&mut *tx.connection)
             .await?;
     let cancel: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM calls WHERE account = $1 AND owner = $2 AND cancel = 1 AND closed = 0 ORDER BY id",
+        "SELECT id FROM calls WHERE account = $1 AND owner = $2 AND cancel = 1 AND closed = 0 ORDER BY +id",
     )
     .bind(tx.account)
     .bind(tx.me.as_str())

@@ -92,16 +92,22 @@ pub(super) async fn call(
 
 /// Ids that begin with this.
 pub(super) async fn find(pool: &SqlitePool, account: i64, prefix: &str) -> Result<Vec<CallId>, Fault> {
-    let found: Vec<String> = sqlx::query_scalar(
-        "SELECT id FROM calls WHERE account = $1 AND id >= $2 AND substr(id, 1, length($2)) = $2 \
-         AND choice IS NOT NULL AND ($3 IS NULL OR id < $3) ORDER BY seq DESC LIMIT $4",
-    )
-    .bind(account)
-    .bind(prefix)
-    .bind(codec::after_prefix(prefix))
-    .bind(FOUND_MAX)
-    .fetch_all(pool)
-    .await?;
+    let found = match codec::after_prefix(prefix) {
+        Some(end) => sqlx::query_scalar(
+            "SELECT id FROM calls WHERE account = $1 AND id >= $3 AND id < $4 AND choice IS NOT NULL \
+             ORDER BY +seq DESC LIMIT $2",
+        )
+        .bind(account)
+        .bind(FOUND_MAX)
+        .bind(prefix)
+        .bind(end),
+        None => sqlx::query_scalar(
+            "SELECT id FROM calls WHERE account = $1 AND choice IS NOT NULL ORDER BY seq DESC LIMIT $2",
+        )
+        .bind(account)
+        .bind(FOUND_MAX),
+    };
+    let found: Vec<String> = found.fetch_all(pool).await?;
     found.into_iter().map(codec::id).collect()
 }
 

@@ -15,6 +15,8 @@ mod purge;
 mod reads;
 mod schema;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod watch;
 
@@ -45,19 +47,20 @@ pub async fn open(path: &Path, options: StoreOptions) -> Result<SqlStore, OpenEr
     let unavailable = |detail: String| OpenError::Unavailable { place: place.clone(), detail };
     let path = std::path::absolute(path).map_err(|why| unavailable(why.to_string()))?;
     make(&path).map_err(|why| unavailable(why.to_string()))?;
-    let connect = connect_options(&path, options.patience);
+    // With a long queue the writer touches pages all over the file: 32 MB of them are kept.
+    let connect = connect_options(&path, options.patience).pragma("cache_size", "-32000");
     let mut connection = first(&connect, options.patience).await.map_err(|why| schema::not_opened(&place, &why))?;
     schema::upgrade(&mut connection, &place).await?;
-    let registered = schema::register(&mut connection, &options).await;
-    let account = registered.map_err(|fault: Fault| unavailable(fault.detail))?;
+    let account = schema::account(&mut connection, &options).await;
+    let account = account.map_err(|fault: Fault| unavailable(fault.detail))?;
     let me = options.owner;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS_MAX)
         .acquire_timeout(Duration::from_secs(30))
-        .connect_lazy_with(connect.clone().pragma("query_only", "ON"));
+        .connect_lazy_with(connect_options(&path, options.patience).pragma("query_only", "ON"));
     let (teller, changes) = changes::channel();
     tokio::spawn(watch::run(readers.clone(), account, me.clone(), options.poll, teller));
-    let writer = transaction::Sqlite::new(connect, connection, account, me.clone());
+    let writer = transaction::Sqlite::new(connect, connection, account, me.clone(), options.process);
     let reads = reads::Readers { pool: readers, account, path };
     Ok(SqlStore::new(me, writer::start(writer, options.trouble), Arc::new(reads), changes))
 }

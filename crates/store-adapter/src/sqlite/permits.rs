@@ -18,8 +18,10 @@ pub(super) async fn grant(tx: &mut Tx<'_>, attempt: &AttemptId, limits: PermitLi
         return Ok(true);
     }
     free_of_the_dead(tx).await?;
-    let (granted, live): (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM permits WHERE account = $1), (SELECT count(*) FROM calls AS c \
+    let (granted, in_flight, live): (i64, i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM permits WHERE account = $1), \
+         (SELECT count(*) FROM permits AS p WHERE p.account = $1 AND NOT EXISTS (SELECT 1 FROM calls AS c \
+         WHERE c.account = $1 AND c.id = p.call AND c.state IN ('initiated', 'unknown', 'failed'))), (SELECT count(*) FROM calls AS c \
          WHERE c.account = $1 AND c.closed = 0 AND c.state IN ('in_doubt', 'initiated', 'unknown') \
          AND NOT EXISTS (SELECT 1 FROM permits AS p WHERE p.account = $1 AND p.call = c.id))",
     )
@@ -27,7 +29,7 @@ pub(super) async fn grant(tx: &mut Tx<'_>, attempt: &AttemptId, limits: PermitLi
     .fetch_one(&mut *tx.connection)
     .await?;
     let fits = |limit: Option<usize>, used: i64| limit.is_none_or(|limit| used < codec::limit(limit.max(1)));
-    if !(fits(limits.in_flight, granted) && fits(limits.live, granted + live)) {
+    if !(fits(limits.in_flight, in_flight) && fits(limits.live, granted + live)) {
         return Ok(false);
     }
     sqlx::query("INSERT INTO permits (account, attempt, call, owner, granted_ms) VALUES ($1, $2, $3, $4, $5)")

@@ -5,7 +5,8 @@ use partyline_domain::RunId;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, SqliteConnection};
 
-use super::{batches, cancel, claim, commit, lease, permits, purge, put_down, submit};
+use super::{batches, cancel, claim, commit, lease, permits, purge, put_down, schema, submit};
+use crate::archive::ProcessInfo;
 use crate::error::Fault;
 use crate::work::{Answer, Work};
 use crate::writer::Backend;
@@ -17,6 +18,8 @@ pub(super) struct Sqlite {
     connection: Option<SqliteConnection>,
     account: i64,
     me: RunId,
+    /// Who this process is, until it is written down.
+    unknown: Option<ProcessInfo>,
 }
 
 /// A transaction under way.
@@ -32,8 +35,14 @@ pub(super) struct Tx<'a> {
 }
 
 impl Sqlite {
-    pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection, account: i64, me: RunId) -> Self {
-        Self { options, connection: Some(connection), account, me }
+    pub(super) fn new(
+        options: SqliteConnectOptions,
+        connection: SqliteConnection,
+        account: i64,
+        me: RunId,
+        process: ProcessInfo,
+    ) -> Self {
+        Self { options, connection: Some(connection), account, me, unknown: Some(process) }
     }
 
     async fn attempt(&mut self, works: &[&Work]) -> Result<Vec<Answer>, Fault> {
@@ -45,9 +54,13 @@ impl Sqlite {
         let now = now(connection).await?;
         let (account, me) = (self.account, &self.me);
         let mut tx = Tx { connection, account, me, now, wakes: false, tick: None };
+        if let Some(process) = &self.unknown {
+            schema::register(&mut tx, process).await?;
+        }
         let answers = tx.run(works).await?;
         tx.tell().await?;
         sqlx::query("COMMIT").execute(&mut *connection).await?;
+        self.unknown = None;
         if works.iter().any(|work| matches!(work, Work::Purge(..))) {
             // What was erased is still in the log. Where others read it, their next checkpoint does it.
             let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *connection).await;
@@ -158,11 +171,17 @@ impl Tx<'_> {
     /// Leaves word for the others, who look at this.
     async fn tell(&mut self) -> Result<(), Fault> {
         if self.wakes {
-            sqlx::query("UPDATE processes SET wakes = wakes + 1 WHERE account = $1 AND owner = $2")
-                .bind(self.account)
-                .bind(self.me.as_str())
-                .execute(&mut *self.connection)
-                .await?;
+            // The row may have been thrown away, where this process has done nothing for days.
+            sqlx::query(
+                "INSERT INTO processes (account, owner, host, pid, command, started_ms, seen_ms, wakes) \
+                 VALUES ($1, $2, '', 0, '', $3, $3, 1) \
+                 ON CONFLICT (account, owner) DO UPDATE SET wakes = wakes + 1, seen_ms = excluded.seen_ms",
+            )
+            .bind(self.account)
+            .bind(self.me.as_str())
+            .bind(self.now)
+            .execute(&mut *self.connection)
+            .await?;
         }
         Ok(())
     }

@@ -49,6 +49,19 @@ async fn what_was_written_is_there_when_it_is_opened_again() {
 }
 
 #[tokio::test]
+async fn looking_writes_nothing() {
+    let folder = Folder::new();
+    let store = open(&folder.file(), "ada").await;
+    store.submit(vec![new_call("c1", "n1")]).await.expect("answers");
+    store.close().await;
+    let before = fs_err::read(folder.file()).expect("it is there");
+    let store = open(&folder.file(), "bob").await;
+    assert_eq!(store.calls(&CallFilter::default()).await.expect("answers").len(), 1);
+    store.close().await;
+    assert_eq!(fs_err::read(folder.file()).expect("it is there"), before);
+}
+
+#[tokio::test]
 async fn several_open_a_new_file_at_once() {
     let folder = Folder::new();
     let file = folder.file();

@@ -23,8 +23,10 @@ async fn a_call_is_claimed_moved_on_and_followed() {
     assert_eq!(commit(&bob, vec![append("c1", 2, assigned("n1"))]).await, Ok(()));
     let attempt = partyline_domain::AttemptId::parse("c1.1").expect("an id");
     let intended = || CallEvent::DialIntended { attempt: attempt.clone() };
-    let fenced = commit(&ada, vec![append("c1", 3, intended()), dial("c1.1", "c1", "n1", 1)]).await;
+    let fenced = commit(&ada, vec![dial("c1.1", "c1", "n1", 1)]).await;
     assert_eq!(fenced, Err(JournalError::Fenced { number: number("n1") }));
+    let not_hers = commit(&ada, vec![append("c1", 3, intended())]).await;
+    assert_eq!(not_hers, Err(JournalError::Conflict { call: call("c1"), expected: 3, actual: 3 }));
     let entry = || vec![append("c1", 3, intended()), dial("c1.1", "c1", "n1", 1)];
     assert_eq!(commit(&bob, entry()).await, Ok(()));
     assert_eq!(commit(&bob, entry()).await, Ok(()), "the same again");

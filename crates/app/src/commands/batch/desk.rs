@@ -15,6 +15,7 @@ use super::progress::{Progress, time};
 use super::results::Results;
 use super::spool::Spool;
 use crate::commands::call;
+use crate::commands::neighbours::quarantine;
 use crate::errors::{AppError, kind_word, remedy};
 use crate::exit::Exit;
 use crate::printer::{Printer, seconds};
@@ -307,6 +308,15 @@ impl<'a> Desk<'a> {
                 let (who, pause) = (self.failing(of), seconds(*pause));
                 self.printer.warn(&format!("{who} keeps failing ({detail}): left alone for {pause}"));
             }
+            Notice::NumberTaken { .. } => {
+                if let Some(told) = quarantine(notice) {
+                    self.printer.note(&told);
+                }
+            }
+            Notice::NumberLost { number } => self.printer.warn(&format!(
+                "another process has the number {} by now: this one did not prolong its lease in time",
+                self.progress.number(number)
+            )),
             Notice::BreakerClosed { of } => self.printer.note(&format!("{} works again", self.failing(of))),
             Notice::SurveyFailed { detail } if self.unread.as_ref() != Some(detail) => {
                 self.unread = Some(detail.clone());

@@ -44,6 +44,8 @@ impl Told {
             | Notice::BreakerClosed { .. }
             | Notice::SurveyFailed { .. }
             | Notice::NumberQuarantined { .. }
+            | Notice::NumberTaken { .. }
+            | Notice::NumberLost { .. }
             | Notice::InboundRestored { .. } => Self::Other(Box::new(notice.clone())),
             Notice::Recorded { .. }
             | Notice::VerificationStarted { .. }

@@ -59,6 +59,11 @@ impl Steps {
         change(&mut self.heard.lock().expect("nobody panics while holding it"));
     }
 
+    /// Tells what is not a step of the call.
+    pub(super) fn note(&self, text: &str) {
+        self.printer.note(text);
+    }
+
     /// Tells what the core tells.
     pub(super) fn notice(&self, notice: &Notice) {
         let text = match notice {

@@ -7,7 +7,7 @@ use partyline_domain::{Notice, Observer, PhoneNumberId};
 use tokio::sync::Notify;
 
 use super::steps::Steps;
-use crate::commands::neighbours::Neighbours;
+use crate::commands::neighbours::{Neighbours, quarantine};
 use crate::commands::story::{Story, call_of};
 use crate::compose::Trouble;
 use crate::events::CallLog;
@@ -38,6 +38,9 @@ impl Watcher {
     pub(super) fn tell(&self, notice: &Notice) {
         self.log.notice(notice);
         self.steps.notice(notice);
+        if let Some(told) = quarantine(notice) {
+            self.steps.note(&told);
+        }
     }
 
     /// Whether people should know, of what is about no single call.

@@ -321,3 +321,82 @@ fn what_a_clean_release_left_costs_no_read() {
         "one request: the dial"
     );
 }
+
+/// An assignment for another agent than the one that is seen on the number may land after the number was read.
+#[test]
+fn what_was_read_before_an_open_assignment_has_run_out_is_not_relied_on() {
+    let mut bench = sharing();
+    let mut left = unresolved("x", "h", 0, 57);
+    left.intent.kind = IntentKind::Assign;
+    bench.claims(vec![Taken { unresolved: vec![left], ..taken(8) }], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.read(Some("r"));
+    (0..3).for_each(|_| bench.pass(1));
+    assert!(!bench.has(|effect| matches!(effect, Effect::AskPermit(..))), "{:#?}", bench.effects);
+    assert!(bench.intents().iter().any(|intent| intent.kind == IntentKind::Assign), "{:#?}", bench.effects);
+}
+
+#[test]
+fn a_store_that_was_restored_from_a_back_up_is_left_alone() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.pass(3);
+    bench.renew(&[]);
+    bench.commit();
+    bench.release();
+    bench.input(Input::Released(Ok(())));
+    bench.pass(1);
+    bench.claims(vec![taken(3)], vec![stored(vec![requested("a", "r")])]);
+    assert!(bench.has(|effect| matches!(effect, Effect::Tell(Notice::StoreWentBack { .. }))));
+    bench.commit();
+    let release = bench.release();
+    assert_eq!(
+        (release.numbers, release.calls.len()),
+        (vec![(number_id(), 3)], 1),
+        "the call waits, and nobody has it"
+    );
+    assert!(!bench.has(|effect| matches!(effect, Effect::AskPermit(..) | Effect::AssignNumber(_))));
+    bench.input(Input::Released(Ok(())));
+    bench.pass(60);
+    assert!(!bench.has(|effect| matches!(effect, Effect::Claim(_))), "nothing more is taken");
+}
+
+/// Whoever takes the number over waits for what the intent says, and does not know that the lease was prolonged.
+#[test]
+fn no_dial_is_sent_later_than_its_intent_says_though_the_lease_is_prolonged() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.read(Some("r"));
+    bench.pass(8);
+    bench.permit();
+    bench.read(Some("r"));
+    let within = bench.intents()[0].within;
+    assert_eq!(within, Duration::from_millis(1_500), "the lease ends so soon");
+    bench.renew(&[7]);
+    bench.commit();
+    let not_after = bench.take("dial", |effect| match effect {
+        Effect::PlaceCall(_, request) => Some(request.not_after),
+        _ => None,
+    });
+    assert_eq!(not_after, Instant::from_origin(bench.now + within));
+}
+
+#[test]
+fn no_change_is_sent_later_than_its_intent_says_though_the_lease_is_prolonged() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.pass(9);
+    bench.read(Some("h"));
+    let within = bench.intents()[0].within;
+    assert_eq!(within, Duration::from_millis(500), "the lease ends so soon");
+    bench.renew(&[7]);
+    bench.commit();
+    let not_after = bench.take("assignment", |effect| match effect {
+        Effect::AssignNumber(order) => Some(order.not_after),
+        _ => None,
+    });
+    assert_eq!(not_after, Instant::from_origin(bench.now + within));
+}

@@ -99,6 +99,10 @@ impl Watch {
             let Some(intent) = intents.iter().find(|intent| intent.attempt == *attempt) else {
                 return broken("I6", format!("{attempt} was sent at {now} without an open intent"));
             };
+            // The process counts from its decision, the store from when that was written: the store may only be later.
+            if state.open_until(attempt).is_some_and(|until| until < now) {
+                return broken("I6", format!("{attempt} was sent at {now}, later than its intent says"));
+            }
             if !self.keeps_leases {
                 return None;
             }
