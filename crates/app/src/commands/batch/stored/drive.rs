@@ -272,6 +272,8 @@ impl Session<'_> {
 
     /// Reads how calls ended that others drove.
     fn read_stories(&mut self, desk: &Desk<'_>) {
+        // While they were driven here, changes by others were passed over: another process may have ended them by then.
+        self.wanted.append(&mut self.watcher.state().left);
         if self.stories.is_some() || self.wanted.is_empty() {
             return;
         }
