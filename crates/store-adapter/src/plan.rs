@@ -95,12 +95,24 @@ pub(crate) struct Writes {
     /// Calls as they are after it, each with the version it had.
     pub(crate) calls: BTreeMap<CallId, (KnownCall, u64)>,
     pub(crate) intents: Vec<Intent>,
-    pub(crate) resolved: Vec<AttemptId>,
+    pub(crate) resolved: BTreeSet<AttemptId>,
     pub(crate) memory: Vec<Memory>,
     /// The numbers that are about to be changed, and who is to answer them.
     pub(crate) changed: BTreeMap<PhoneNumberId, Option<AgentId>>,
     /// Whether another process waits for something in here.
     pub(crate) remote: bool,
+}
+
+impl Writes {
+    /// The calls that begin with these entries, in the order of the entries.
+    pub(crate) fn begun(&self) -> Vec<(CallId, KnownCall)> {
+        let firsts = self.events.iter().filter(|(_, recorded)| recorded.version == 1);
+        let begun = |call: &CallId| {
+            let known = self.calls.get(call).map(|(known, _)| known).filter(|known| known.seq.is_none())?;
+            Some((call.clone(), known.clone()))
+        };
+        firsts.filter_map(|(call, _)| begun(call)).collect()
+    }
 }
 
 /// Evaluates entries one after the other.
@@ -281,7 +293,11 @@ impl<'a> Plan<'a> {
         let lease = self.known.leases.get(&intent.number);
         let holds = lease.is_some_and(|lease| lease.owner.as_ref() == Some(self.me) && lease.epoch == intent.epoch);
         let has = match &intent.kind {
-            IntentKind::Dial(call) => self.call(draft, call).is_some_and(|known| known.owner.as_ref() == Some(self.me)),
+            // As it was before the entry, unless it begins with it.
+            IntentKind::Dial(call) => {
+                let known = self.known.calls.get(call).or_else(|| draft.calls.get(call));
+                known.is_some_and(|known| known.owner.as_ref() == Some(self.me))
+            }
             IntentKind::Assign | IntentKind::Restore => true,
         };
         if !(holds && has) || self.known.intents.contains_key(&intent.attempt) {
@@ -290,6 +306,8 @@ impl<'a> Plan<'a> {
         if let (IntentKind::Assign, Some(agent)) = (&intent.kind, &intent.agent) {
             draft.ours.push(Memory::Ours(intent.number.clone(), agent.clone()));
         }
+        // What was resolved before it was there stays open.
+        draft.resolved.retain(|attempt| *attempt != intent.attempt);
         draft.intents.push(intent.clone());
         Ok(())
     }
@@ -313,6 +331,7 @@ impl<'a> Plan<'a> {
             if matches!(intent.kind, IntentKind::Assign | IntentKind::Restore) {
                 self.writes.changed.insert(intent.number.clone(), intent.agent.clone());
             }
+            self.writes.resolved.remove(&intent.attempt);
             self.known.intents.insert(intent.attempt.clone(), intent.clone());
             self.writes.intents.push(intent);
         }

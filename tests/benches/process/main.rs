@@ -8,6 +8,8 @@
 //! what its row says.
 #![expect(clippy::print_stdout, reason = "the table is what this program is for")]
 
+#[path = "../binary/mod.rs"]
+mod binary;
 mod subject;
 mod table;
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use partyline_fake_adapter::RunningEmulator;
 use tempfile::TempDir;
 
+use crate::binary;
+
 pub(crate) const KEY: &str = "test-key-benchmark";
 const CALLEE: &str = "+12025550123";
 /// GNU's; the shell's own knows no memory. Debian's package is `time`.
@@ -96,7 +98,7 @@ impl Place {
         let python = python.unwrap_or_else(|| Path::new(ROOT).join("target/sdk-venv/bin/python"));
         let python = python.exists().then_some(python);
         let directory = tempfile::tempdir().expect("a temporary directory");
-        Self { directory, partyline: release_binary(), python, gnu_time: Path::new(GNU_TIME).exists() }
+        Self { directory, partyline: binary::build("release"), python, gnu_time: Path::new(GNU_TIME).exists() }
     }
 
     /// What is not measured, and why.
@@ -171,21 +173,6 @@ fn timed(command: &mut Command) -> (Duration, Output) {
     let began = std::time::Instant::now();
     let output = command.output().expect("it can be started");
     (began.elapsed(), output)
-}
-
-/// The binary as it is released; cargo says where it put it.
-fn release_binary() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let words = ["build", "--release", "--package", "partyline", "--bin", "partyline", "--message-format", "json"];
-    let mut command = Command::new(cargo);
-    let output = command.args(words).current_dir(ROOT).stderr(Stdio::inherit()).output().expect("cargo runs");
-    assert!(output.status.success(), "the binary cannot be built");
-    let messages = String::from_utf8(output.stdout).expect("JSON is UTF-8");
-    let executable = messages.lines().rev().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message.get("executable")?.as_str().map(PathBuf::from)
-    });
-    executable.expect("cargo has built a binary")
 }
 
 fn text(path: &Path) -> String {

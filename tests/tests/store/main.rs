@@ -3,6 +3,7 @@
 
 mod archive;
 mod batches;
+mod model;
 mod numbers;
 mod permits;
 mod purge;

@@ -369,13 +369,17 @@ impl Dispatcher {
     }
 
     /// An assignment without a clear answer may be made again: the value is the same, and the number is pinned
-    /// to the agent until neither can take effect any more.
+    /// to the agent until neither can take effect any more. So may one that came too late to be sent.
     fn assign_again(&mut self, slot: Slot, error: &ProviderError, now: Now) -> bool {
         let policy = self.policy;
         let record = self.record_mut(slot);
-        record.unclear_assigns += u32::from(error.side_effect() == SideEffect::Possible);
-        let delay = policy.next_assign(record.unclear_assigns, error.remedy(), record.spread());
-        let Some(delay) = delay.filter(|_| error.side_effect() == SideEffect::Possible) else { return false };
+        let unclear = error.side_effect() == SideEffect::Possible;
+        let unsent = !unclear && error.kind() == FailureKind::TooLate;
+        record.unclear_assigns += u32::from(unclear);
+        record.unsent_assigns += u32::from(unsent);
+        let sent = record.unclear_assigns + record.unsent_assigns;
+        let delay = policy.next_assign(sent, error.remedy(), record.spread());
+        let Some(delay) = delay.filter(|_| unclear || unsent) else { return false };
         let at = now.monotonic.after(delay);
         record.step = Step::Retry(at);
         let call = record.request.id.clone();

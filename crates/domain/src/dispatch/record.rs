@@ -28,6 +28,8 @@ pub(super) struct Record {
     pub(super) sends: u32,
     /// Assignments for this call that got no clear answer.
     pub(super) unclear_assigns: u32,
+    /// Assignments for this call that were dropped unsent because it was too late for them.
+    pub(super) unsent_assigns: u32,
     /// The journal has refused something of this call: nothing more is written, and nothing more is sent.
     pub(super) unjournalled: bool,
     /// Boxed, so that a waiting call is small.
@@ -161,6 +163,7 @@ impl Record {
             announced: false,
             sends: 0,
             unclear_assigns: 0,
+            unsent_assigns: 0,
             unjournalled: false,
             turned: None,
             redialled: false,

@@ -86,11 +86,12 @@ impl Log {
         self.waiting.is_empty() && self.writing.is_none() && self.answers.is_empty() && self.told_after.is_empty()
     }
 
-    /// Writes and tells what is waiting, and returns the next answer of the journal.
+    /// Writes and tells what is waiting, where that may begin, and returns the next answer of the journal.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
         reports: &mut BTreeMap<CallId, oneshot::Sender<CallReport>>,
+        begins: bool,
     ) -> Poll<Input> {
         loop {
             if let Some((ticket, answer)) = self.answers.pop_front() {
@@ -99,7 +100,7 @@ impl Log {
             }
             let Some(write) = &mut self.writing else {
                 self.tell_until(None, true, reports);
-                if !self.write() {
+                if !begins || !self.write() {
                     return Poll::Pending;
                 }
                 continue;

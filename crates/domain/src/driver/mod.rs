@@ -99,6 +99,9 @@ pub async fn place(ports: Ports, request: CallRequest, known: Known, observer: A
     report.expect("a driver that has run to its end has reported every call")
 }
 
+/// What is to be written is put off for so many inputs at most.
+const PUT_OFF_MAX: usize = 64;
+
 /// Runs a [`Dispatcher`].
 pub struct Driver {
     ports: Ports,
@@ -117,6 +120,8 @@ pub struct Driver {
     store: Option<Arc<dyn Store>>,
     change: Option<BoxFuture<'static, ()>>,
     abandoned: bool,
+    /// How many inputs there have been since the journal could last be written to.
+    put_off: usize,
 }
 
 impl Driver {
@@ -167,6 +172,7 @@ impl Driver {
             store,
             change: None,
             abandoned: false,
+            put_off: 0,
         };
         (driver, handle)
     }
@@ -188,26 +194,40 @@ impl Driver {
     }
 
     /// The next input for the dispatcher; `None` when there will be none any more.
+    ///
+    /// What is to be written waits until nothing else can be decided now: a write to a disk costs as much for one entry as
+    /// for many.
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Option<Input>> {
-        if let Poll::Ready(input) = self.log.poll(context, &mut self.reports) {
+        let begins = self.put_off >= PUT_OFF_MAX;
+        if let Poll::Ready(input) = self.log.poll(context, &mut self.reports, begins) {
             return Poll::Ready(Some(input));
         }
-        if let Some(input) = self.poll_command(context) {
+        self.put_off = if begins { 0 } else { self.put_off + 1 };
+        if let Poll::Ready(input) = self.poll_others(context) {
             return Poll::Ready(Some(input));
         }
-        while let Poll::Ready(Some(done)) = Pin::new(&mut self.work).poll_next(context) {
-            if let Some(input) = self.finished(done) {
-                return Poll::Ready(Some(input));
-            }
-        }
-        while let Poll::Ready(Some(())) = Pin::new(&mut self.returns).poll_next(context) {}
-        if self.poll_change(context) {
-            return Poll::Ready(Some(Input::Nudge { own: false }));
+        self.put_off = 0;
+        if let Poll::Ready(input) = self.log.poll(context, &mut self.reports, true) {
+            return Poll::Ready(Some(input));
         }
         if self.log.is_empty() && self.is_over() {
             return Poll::Ready(None);
         }
         self.poll_alarm(context)
+    }
+
+    /// The next input that has nothing to do with the journal, nor with the time.
+    fn poll_others(&mut self, context: &mut Context<'_>) -> Poll<Input> {
+        if let Some(input) = self.poll_command(context) {
+            return Poll::Ready(input);
+        }
+        while let Poll::Ready(Some(done)) = Pin::new(&mut self.work).poll_next(context) {
+            if let Some(input) = self.finished(done) {
+                return Poll::Ready(input);
+            }
+        }
+        while let Poll::Ready(Some(())) = Pin::new(&mut self.returns).poll_next(context) {}
+        if self.poll_change(context) { Poll::Ready(Input::Nudge { own: false }) } else { Poll::Pending }
     }
 
     /// Whether another process may have changed something in the store.

@@ -1,7 +1,7 @@
 //! Entries of the journal: what they ask about is loaded, [judged](crate::plan), and written, each in a few statements for
 //! all of them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use partyline_domain::ports::{Entry, Intent, IntentKind};
 use partyline_domain::{AgentId, AttemptId, CallId, JournalError, PhoneNumberId};
@@ -129,12 +129,7 @@ pub(super) async fn write(tx: &mut Tx<'_>, mut writes: Writes) -> Result<(), Fau
 
 /// Makes the rows of calls that begin with an entry.
 async fn begin(tx: &mut Tx<'_>, writes: &mut Writes) -> Result<(), Fault> {
-    let new: Vec<(CallId, KnownCall)> = writes
-        .calls
-        .iter()
-        .filter(|(_, (known, _))| known.seq.is_none())
-        .map(|(call, (known, _))| (call.clone(), known.clone()))
-        .collect();
+    let new = writes.begun();
     if new.is_empty() {
         return Ok(());
     }
@@ -254,7 +249,7 @@ async fn write_intents(tx: &mut Tx<'_>, intents: &[Intent]) -> Result<(), Fault>
     Ok(())
 }
 
-async fn resolve(tx: &mut Tx<'_>, attempts: &[AttemptId]) -> Result<(), Fault> {
+async fn resolve(tx: &mut Tx<'_>, attempts: &BTreeSet<AttemptId>) -> Result<(), Fault> {
     if attempts.is_empty() {
         return Ok(());
     }

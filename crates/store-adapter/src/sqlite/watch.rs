@@ -55,7 +55,11 @@ async fn watch(
             teller.tell();
             told = Instant::now();
         }
-        tokio::time::sleep(every).await;
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            // Who closes the store waits for this connection.
+            () = pool.close_event() => break,
+        }
     }
     Ok(())
 }

@@ -400,3 +400,24 @@ fn no_change_is_sent_later_than_its_intent_says_though_the_lease_is_prolonged() 
     });
     assert_eq!(not_after, Instant::from_origin(bench.now + within));
 }
+
+/// A lease may be nearly over, or the process have been paused, when an assignment could leave.
+#[test]
+fn an_assignment_that_came_too_late_to_be_sent_is_made_again() {
+    let mut bench = sharing();
+    bench.claims(vec![taken(7)], vec![stored(vec![requested("a", "r")])]);
+    bench.verify("r");
+    bench.read(Some("h"));
+    let late = || ProviderError::retryable(FailureKind::TooLate, None, "too late");
+    for _ in 0..2 {
+        bench.commit();
+        bench.assign(Err(late()));
+        bench.pass(2);
+    }
+    assert!(bench.intents().iter().any(|intent| intent.kind == IntentKind::Assign), "{:#?}", bench.effects);
+    assert!(!bench.has(|effect| matches!(effect, Effect::Tell(Notice::Completed(_)))));
+    bench.commit();
+    bench.assign(Err(late()));
+    let report = bench.report();
+    assert!(matches!(report.state, CallState::Failed(_)), "not for ever: {report:?}");
+}
