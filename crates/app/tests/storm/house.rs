@@ -20,7 +20,7 @@ use crate::plan::{AGENTS, Job, Plan, Step, Way};
 const SETTINGS: &str = "[store]\nlease = \"2s\"\nlateness = \"1s\"\n[provider]\ndial_margin = \"500ms\"\n\
                         [call]\nringing_timeout = 1\nlookup_window = \"4s\"\n";
 /// Whoever has not ended by then never will.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(150);
 /// So long a question to the store may take while the server is away, or processes are stopped that may hold a lock.
 const ANSWER: Duration = Duration::from_secs(2);
 
@@ -68,7 +68,6 @@ impl House {
             Some(server) => place.env("PARTYLINE_STORE", &server.database()),
             None => place.sharing(),
         };
-        let place = if std::env::var_os("STORM_DEBUG").is_some() { place.env("RUST_LOG", "debug") } else { place };
         place.write("partyline.toml", &settings(&provider));
         for job in plan.weather.batches() {
             place.write(&format!("{job}.csv"), &rows(job, plan.weather.rows));
@@ -141,6 +140,7 @@ impl House {
         match step {
             Step::Start(job, way) => self.start(job, way),
             Step::Kill(job) => self.kill(job),
+            Step::Interrupt(job) => self.interrupt(job),
             Step::Pause(job) => self.stop(job),
             Step::Wake(job) => self.wake(job),
             Step::Server => self.restart_server(),
@@ -232,6 +232,12 @@ impl House {
         self.kills += 1;
         self.disturbances.push(Disturbance { from, to: now() });
         process.name
+    }
+
+    fn interrupt(&mut self, job: Job) -> String {
+        let Some(process) = self.running.get(&job) else { return "nothing runs".to_owned() };
+        common::send(&process.child, "-INT");
+        process.name.clone()
     }
 
     fn stop(&mut self, job: Job) -> String {

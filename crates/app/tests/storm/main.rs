@@ -28,6 +28,7 @@ const ROUGH: Weather = Weather {
     rows: 36,
     calls: 6,
     pauses: 25,
+    interrupts: 20,
     faults: true,
     server: false,
 };
@@ -54,7 +55,7 @@ fn a_storm_on_postgres_with_a_restart_of_the_server() {
 
 #[test]
 fn a_batch_that_is_killed_again_and_again_dials_each_row_once() {
-    let calm = Weather { keyed: 0, rows: 60, calls: 0, pauses: 0, faults: false, ..ROUGH };
+    let calm = Weather { keyed: 0, rows: 60, calls: 0, pauses: 0, interrupts: 0, faults: false, ..ROUGH };
     weather(3, Weather { lasts: Duration::from_secs(8), ..calm }, None);
 }
 

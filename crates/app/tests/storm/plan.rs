@@ -36,7 +36,7 @@ const FAULTS: &[(&str, u64, u32, &[&str])] = &[
     ),
     ("assign", 12, 100, &["504-after", "503-before", "reset-after", "half", "garbage", "429", "ignored", "slow-300ms"]),
     ("number", 5, 200, &["503-before", "reset-before", "half", "429", "slow-300ms"]),
-    ("numbers", 5, 100, &["503-before", "reset-before", "half", "429", "unknown-enum"]),
+    ("numbers", 5, 100, &["503-before", "reset-before", "half", "429"]),
     ("agent", 5, 100, &["503-before", "reset-before", "half", "502-html"]),
     ("summaries", 5, 100, &["503-before", "reset-before", "garbage"]),
     ("conversations", 5, 400, &["503-before", "reset-before", "429", "garbage"]),
@@ -65,6 +65,8 @@ pub(crate) enum Way {
 pub(crate) enum Step {
     Start(Job, Way),
     Kill(Job),
+    /// Ctrl-C: the process leaves in an orderly way, and the batch is held up.
+    Interrupt(Job),
     Pause(Job),
     Wake(Job),
     /// The server of the store is ended as by a crash, and is back as soon as it can.
@@ -82,8 +84,10 @@ pub(crate) struct Weather {
     /// How many rows each has.
     pub(crate) rows: usize,
     pub(crate) calls: usize,
-    /// Of a hundred ends of a process's peace, so many are pauses; the others are kills.
+    /// Of a hundred disturbances of a process so many are pauses, and of the others so many interrupts of a batch; what is
+    /// left are kills.
     pub(crate) pauses: u64,
+    pub(crate) interrupts: u64,
     pub(crate) faults: bool,
     pub(crate) server: bool,
 }
@@ -161,7 +165,9 @@ fn life(job: Job, start: Duration, weather: Weather, chance: &mut Chance, steps:
             at += chance.between(PAUSE.0, PAUSE.1);
             add(at, Step::Wake(job));
         } else {
-            add(at, Step::Kill(job));
+            let is_batch = matches!(job, Job::Batch { .. });
+            let is_gentle = chance.is(weather.interrupts) && is_batch;
+            add(at, if is_gentle { Step::Interrupt(job) } else { Step::Kill(job) });
             at += chance.between(50, 1_200);
             let way = if chance.is(50) { Way::Again } else { Way::Resume };
             add(at, Step::Start(job, way));
@@ -184,6 +190,7 @@ impl fmt::Display for Step {
             Self::Start(job, Way::Again) => write!(f, "start {job}"),
             Self::Start(job, Way::Resume) => write!(f, "start {job} (resume)"),
             Self::Kill(job) => write!(f, "kill {job}"),
+            Self::Interrupt(job) => write!(f, "interrupt {job}"),
             Self::Pause(job) => write!(f, "pause {job}"),
             Self::Wake(job) => write!(f, "wake {job}"),
             Self::Server => f.write_str("restart the server"),

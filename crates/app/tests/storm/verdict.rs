@@ -30,7 +30,7 @@ impl House {
         let said = self.ask(&["export", "--format", "jsonl", "--events"]).expect("the store answers");
         let calls: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let mut wrong = Vec::new();
-        let mut states: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut states: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         let mut dials: BTreeMap<&str, Vec<&DialEntry>> = BTreeMap::new();
         for dial in &ledger.dials {
             dials.entry(call_of(dial)).or_default().push(dial);
@@ -38,7 +38,8 @@ impl House {
         for call in &calls {
             let own = dials.remove(text(call, "call_id")).unwrap_or_default();
             self.judge_call(call, &own, &ledger, &mut wrong);
-            *states.entry(text(call, "state")).or_default() += 1;
+            let why = call["reason"].as_str().unwrap_or_default();
+            *states.entry((text(call, "state"), why)).or_default() += 1;
         }
         for (call, dials) in dials {
             wrong.push(format!("{} dials of a call that is not in the store: {call}", dials.len()));
