@@ -62,7 +62,7 @@ fn a_batch_that_is_killed_again_and_again_dials_each_row_once() {
 /// Twice a process is stopped while its dials are open, for longer than its lease and than anything it has sent may take;
 /// others take its numbers and its calls meanwhile. Then it wakes up.
 fn sleeper(seed: u64, server: Option<PostgresServer>) {
-    let quiet = Weather { lasts: Duration::ZERO, keyed: 0, rows: 40, calls: 6, faults: false, ..ROUGH };
+    let quiet = Weather { lasts: Duration::ZERO, keyed: 0, rows: 90, calls: 6, faults: false, ..ROUGH };
     let seed = chance::seed(seed);
     let mut house = House::of(Plan::of(seed, quiet), server.map(Arc::new));
     let mut chance = Chance::of(seed);
