@@ -286,10 +286,17 @@ impl House {
     fn ended(&mut self, job: Job, process: &Process, code: i32) {
         self.say(&format!("{} ended with {code}", process.name));
         self.ends.push((process.name.clone(), code));
-        // 2 and 1: it could not begin, for example because the store was away.
-        if process.is_whole && [0, 3, 4, 5, 6].contains(&code) {
+        // 2 and 1: it could not begin, for example because the store was away. A batch that was held up, by whomever, may
+        // end with 6 as well as with 130.
+        if process.is_whole && [0, 3, 4, 5, 6].contains(&code) && self.has_no_rows_left(&process.name) {
             self.done.insert(job, process.name.clone());
         }
+    }
+
+    /// Whether everything has ended that is in the results of a process.
+    fn has_no_rows_left(&self, process: &str) -> bool {
+        let results = fs_err::read_to_string(self.place.path().join(format!("{process}.csv"))).unwrap_or_default();
+        results.lines().skip(1).all(|line| matches!(line.split(',').nth(4), Some("initiated" | "failed")))
     }
 
     /// Lets everything come to its end: nothing goes wrong any more, and whoever was killed is started once more.
