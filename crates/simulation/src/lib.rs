@@ -28,6 +28,7 @@ pub mod bounds;
 mod catalogue;
 mod checks;
 mod engine;
+mod failover;
 mod measure;
 mod metric;
 mod overtaking;
@@ -44,8 +45,9 @@ mod timeline;
 mod workload;
 mod world;
 
-pub use catalogue::{S12, all, find};
+pub use catalogue::{all, find};
 pub use checks::{Checks, Violation};
+pub use failover::{Afterwards, Ending, Failover, Late, LateOf};
 pub use measure::{Measure, Measures};
 pub use metric::Metric;
 pub use report::{Figure, Report, Verdict};
