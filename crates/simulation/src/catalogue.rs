@@ -236,8 +236,8 @@ fn unlocked() -> Vec<Scenario> {
 }
 
 /// The number is read again within 2 s, and the list of conversations every 5 s.
-fn defended(policy: LinePolicy) -> LinePolicy {
-    LinePolicy { freshness: Duration::from_secs(2), survey_every: Duration::from_secs(5), ..policy }
+fn defended() -> LinePolicy {
+    LinePolicy { freshness: Duration::from_secs(2), survey_every: Duration::from_secs(5), ..policy() }
 }
 
 /// S11 and S13: what the defences cost and what they are good for.
@@ -249,7 +249,7 @@ fn guarded() -> Vec<Scenario> {
         arrivals: Arrivals::Poisson { per_second: 1.0 },
         network: RANDOM,
         outsider_s: Some(600.0),
-        policy: LinePolicy { mismatches_max: None, outside_changes_max: None, ..defended(policy()) },
+        policy: LinePolicy { mismatches_max: None, outside_changes_max: None, ..defended() },
         proof: ProofPolicy::Pages,
         targets: vec![
             at_most(Metric::MisroutesPerWrite, 1.3, 1.03),
@@ -259,7 +259,7 @@ fn guarded() -> Vec<Scenario> {
         ..base("S11", "somebody changes the number every 600 s; one agent, one call a second")
     };
     let s13 = Scenario {
-        policy: defended(policy()),
+        policy: defended(),
         proof: ProofPolicy::Pages,
         targets: vec![at_most(Metric::RequestsTotalPerCall, 1.05, 1.047), at_most(Metric::Misroutes, 0.0, None)],
         ..base("S13", "S1 with every defence: re-reads within 2 s, audit by pages")
@@ -322,7 +322,7 @@ fn failover(part: &'static str, title: &'static str, failover: Failover, targets
         agents: 2,
         network: RANDOM,
         failover: Some(failover),
-        policy: LinePolicy { lateness, mismatches_max: None, outside_changes_max: None, ..defended(policy()) },
+        policy: LinePolicy { lateness, mismatches_max: None, outside_changes_max: None, ..defended() },
         proof: ProofPolicy::Pages,
         targets,
         ..base("S12", title)

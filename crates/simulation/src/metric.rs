@@ -69,7 +69,8 @@ pub enum Metric {
     MisroutesPerFailover,
     /// The share of the failovers with any misroute.
     MisroutedFailovers,
-    /// From a failure with no request open to the first dial of whoever takes over, in seconds: the mean.
+    /// From a failure with no request open, or from giving the number back, to the first dial of whoever takes over, in
+    /// seconds: the mean.
     TakeoverFreeS,
     /// The same: the longest.
     TakeoverFreeMaxS,

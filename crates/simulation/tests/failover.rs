@@ -28,7 +28,7 @@ fn assert_none(outcome: &Outcome, metric: Metric) {
 #[test]
 fn where_lateness_is_bounded_nobody_is_misrouted() {
     for name in ["S12/bounded", "S12/bounded-pause"] {
-        let outcome = outcome(&part(name, 150, |_| {}), 1);
+        let outcome = outcome(&part(name, 100, |_| {}), 1);
         assert_none(&outcome, Metric::Misroutes);
         assert_none(&outcome, Metric::DoubleDials);
     }
@@ -37,7 +37,7 @@ fn where_lateness_is_bounded_nobody_is_misrouted() {
 #[test]
 fn without_the_quarantine_somebody_is() {
     for name in ["S12/bounded", "S12/bounded-pause"] {
-        let mut scenario = part(name, 150, |_| {});
+        let mut scenario = part(name, 40, |_| {});
         scenario.policy.mutation = Some(Mutation::NoQuarantine);
         let outcome = outcome(&scenario, 1);
         assert!(figure(&outcome, Metric::Misroutes) > 0.5, "{name}: {:?}", outcome.measures);
@@ -45,26 +45,18 @@ fn without_the_quarantine_somebody_is() {
 }
 
 #[test]
-fn without_the_look_at_the_lease_a_paused_process_misroutes() {
-    let mut scenario = part("S12/bounded-pause", 50, |_| {});
-    scenario.policy.mutation = Some(Mutation::NoLeaseCheck);
-    let outcome = outcome(&scenario, 1);
-    assert!(figure(&outcome, Metric::Misroutes) > 0.5, "{:?}", outcome.measures);
-}
-
-#[test]
 fn where_it_is_not_bounded_few_are() {
     for name in ["S12/crash", "S12/crash-other", "S12/pause", "S12/pause-other"] {
-        let outcome = outcome(&part(name, 250, |_| {}), 1);
-        // The target is 0.003; of 250 failovers 0.75 may be expected to misroute one call.
-        assert!(figure(&outcome, Metric::Misroutes) <= 5.0, "{name}: {:?}", outcome.measures);
+        let outcome = outcome(&part(name, 75, |_| {}), 1);
+        // The target is 0.003, so of 75 failovers one in four such runs misroutes one call, or a few together.
+        assert!(figure(&outcome, Metric::Misroutes) <= 3.0, "{name}: {:?}", outcome.measures);
         assert_none(&outcome, Metric::DoubleDials);
     }
 }
 
 #[test]
 fn every_misroute_is_found() {
-    let scenario = part("S12/crash-other", 150, |failover| failover.late.share = 0.3);
+    let scenario = part("S12/crash-other", 80, |failover| failover.late.share = 0.3);
     let outcome = outcome(&scenario, 1);
     assert!(figure(&outcome, Metric::Misroutes) > 0.5, "{:?}", outcome.measures);
     assert_none(&outcome, Metric::Unflagged);
@@ -73,7 +65,7 @@ fn every_misroute_is_found() {
 
 #[test]
 fn a_failover_takes_the_lease_and_for_another_agent_the_quarantine() {
-    let outcome = outcome(&part("S12/crash", 250, |_| {}), 2);
+    let outcome = outcome(&part("S12/crash", 150, |_| {}), 2);
     let is = |metric, from: f64, to: f64| {
         let found = figure(&outcome, metric);
         assert!((from..=to).contains(&found), "{}: {found}, not {from} to {to}", metric.name());
@@ -90,7 +82,7 @@ fn a_failover_takes_the_lease_and_for_another_agent_the_quarantine() {
 
 #[test]
 fn a_clean_release_takes_as_long_as_the_open_requests() {
-    let outcome = outcome(&part("S12/release", 100, |_| {}), 1);
+    let outcome = outcome(&part("S12/release", 60, |_| {}), 1);
     assert!(figure(&outcome, Metric::TakeoverFreeS) < 0.5, "{:?}", outcome.measures);
     assert!(figure(&outcome, Metric::TakeoverFreeMaxS) < 2.0, "{:?}", outcome.measures);
     assert_none(&outcome, Metric::Misroutes);
@@ -98,7 +90,7 @@ fn a_clean_release_takes_as_long_as_the_open_requests() {
 
 #[test]
 fn the_same_seed_gives_the_same_figures() {
-    let scenario = part("S12/pause", 40, |failover| failover.late.share = 0.3);
+    let scenario = part("S12/pause", 15, |failover| failover.late.share = 0.3);
     assert_eq!(outcome(&scenario, 5), outcome(&scenario, 5));
     assert_ne!(outcome(&scenario, 5).measures, outcome(&scenario, 6).measures);
 }

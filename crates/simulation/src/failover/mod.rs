@@ -78,22 +78,21 @@ pub enum LateOf {
 pub(crate) fn run(scenario: &Scenario, failover: &Failover, seed: u64) -> Measures {
     let (draw, next) = (Draw::new(seed), AtomicU32::new(0));
     let work = || {
-        let mut seen = Vec::new();
+        let mut done = Vec::new();
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             if place >= failover.count {
-                return seen;
+                return done;
             }
-            let seed = draw.seed_within(u64::from(place));
-            seen.push((place, one::run(scenario, failover, seed)));
+            done.push((place, one::run(scenario, failover, draw.seed_within(u64::from(place)))));
         }
     };
     let threads = available_parallelism().map_or(1, usize::from);
-    let mut seen: Vec<_> = std::thread::scope(|scope| {
+    let mut all: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a failover runs to its end")).collect()
     });
-    seen.sort_by_key(|(place, _)| *place);
-    let seen: Vec<_> = seen.into_iter().map(|(_, seen)| seen).collect();
-    count::measures(scenario, failover, &seen)
+    all.sort_by_key(|(place, _)| *place);
+    let all: Vec<_> = all.into_iter().map(|(_, aftermath)| aftermath).collect();
+    count::measures(scenario, failover, &all)
 }

@@ -60,8 +60,8 @@ impl Network {
         late: Late,
         late_from: Instant,
     ) -> (Arc<Self>, impl Future<Output = ()>) {
-        let (parcels, carried) = mpsc::unbounded();
-        let carrier = carried.for_each_concurrent(None, |parcel: BoxFuture<'static, ()>| parcel);
+        let (parcels, taken) = mpsc::unbounded();
+        let carrier = taken.for_each_concurrent(None, |parcel: BoxFuture<'static, ()>| parcel);
         (
             Arc::new(Self { clock, draw, late, late_from, failing: OnceLock::new(), parcels, seen: Mutex::default() }),
             carrier,

@@ -46,7 +46,7 @@ const PAUSE: (f64, f64) = (10.0, 1.0);
 
 /// What came of a failover.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Aftermath {
     /// From the failure to the first dial of whoever took over.
     taken: Option<Duration>,
     /// The same to the first for the agent of the requests that were open then, and to the first for the other one.
@@ -62,7 +62,7 @@ pub(super) struct Seen {
     was_open: bool,
 }
 
-impl Seen {
+impl Aftermath {
     /// How long the failover took where no request was open.
     pub(super) fn taken_freely(&self) -> Option<Duration> {
         self.taken.filter(|_| !self.was_open)
@@ -87,20 +87,12 @@ struct House<'a> {
     over_since: OnceLock<Instant>,
 }
 
-pub(super) fn run(scenario: &Scenario, failover: &Failover, seed: u64) -> Seen {
+pub(super) fn run(scenario: &Scenario, failover: &Failover, seed: u64) -> Aftermath {
     let (draw, clock) = (Draw::new(seed), VirtualClock::new());
     let warm_up = if failover.late.of == LateOf::LastTurn { WARM_UP } else { LONG_WARM_UP };
     let moment = FAILS_WITHIN_S * draw.uniform(Kind::Failure, 0, 0);
     let fails_at = Instant::from_origin(warm_up + Duration::from_secs_f64(moment));
-    let turn = (GAP * TURN).as_nanos();
-    let late_from = match failover.late.of {
-        LateOf::LastTurn => {
-            let turns = u32::try_from(fails_at.since_origin().as_nanos() / turn).expect("minutes");
-            Instant::from_origin(GAP * TURN * turns)
-        }
-        LateOf::Failing | LateOf::Everyone => Instant::default(),
-    };
-    let (network, carrier) = Network::new(clock.clone(), draw, failover.late, late_from);
+    let (network, carrier) = Network::new(clock.clone(), draw, failover.late, late_from(failover, fails_at));
     let world = SharedWorld::new(world(scenario, seed));
     let (agents, number) = {
         let world = world.lock();
@@ -125,9 +117,22 @@ pub(super) fn run(scenario: &Scenario, failover: &Failover, seed: u64) -> Seen {
     let limit = warm_up + COUNTED + FOUND_WITHIN + Duration::from_secs(60);
     let all = select(Box::pin(house.play()), Box::pin(carrier));
     match run_within(&house.clock, limit, all).expect("a run ends when its time is over") {
-        Either::Left((seen, _)) => seen,
+        Either::Left((aftermath, _)) => aftermath,
         Either::Right(_) => unreachable!("the network never ends"),
     }
+}
+
+/// Requests may be late from then on.
+fn late_from(failover: &Failover, fails_at: Instant) -> Instant {
+    match failover.late.of {
+        LateOf::LastTurn => Instant::from_origin(GAP * TURN * turn_at(fails_at)),
+        LateOf::Failing | LateOf::Everyone => Instant::default(),
+    }
+}
+
+/// How many turns are over.
+fn turn_at(at: Instant) -> u32 {
+    u32::try_from(at.since_origin().as_nanos() / (GAP * TURN).as_nanos()).expect("a run lasts minutes")
 }
 
 fn world(scenario: &Scenario, seed: u64) -> World {
@@ -155,13 +160,13 @@ impl House<'_> {
     }
 
     /// Everything that happens, and what came of it.
-    async fn play(&self) -> Seen {
+    async fn play(&self) -> Aftermath {
         // Renewals come at any time within a turn.
         let begins = Duration::from_secs_f64(RENEWAL_S * self.draw.uniform(Kind::Failure, 0, 1));
         let processes = join(self.mortal(0, begins), self.mortal(1, SECOND_BEGINS));
         let played = select(Box::pin(self.people()), Box::pin(processes)).await;
         match played {
-            Either::Left(((), _)) => self.seen(),
+            Either::Left(((), _)) => self.aftermath(),
             Either::Right(_) => unreachable!("one of them stays"),
         }
     }
@@ -219,7 +224,7 @@ impl House<'_> {
         }
     }
 
-    /// The process that has the number, or had it last: an idle number may have been given back a moment ago.
+    /// The process that has the number. Where none has, because it was idle and was given back a moment ago, the first.
     fn holder(&self) -> usize {
         let owner = self.store.with(|state| state.leases().next().map(|(_, lease)| lease.owner.clone()));
         usize::from(owner.is_some_and(|owner| owner == owner_of(1)))
@@ -273,14 +278,12 @@ impl House<'_> {
     }
 
     fn agent_of(&self, call: u32) -> AgentId {
-        let turn = call / TURN;
-        let at_failure = self.fails_at.since_origin().as_nanos() / (GAP * TURN).as_nanos();
         let is_before = Instant::from_origin(GAP * call) < self.fails_at;
         let turn = match self.failover.afterwards {
-            Afterwards::Other if !is_before => at_failure + 1,
-            Afterwards::Other | Afterwards::Alternate => u128::from(turn),
+            Afterwards::Other if !is_before => turn_at(self.fails_at) + 1,
+            Afterwards::Other | Afterwards::Alternate => call / TURN,
         };
-        let place = usize::try_from(turn % u128::from(self.scenario.agents)).expect("below a count of agents");
+        let place = (turn % self.scenario.agents) as usize;
         self.agents[place].clone()
     }
 
@@ -309,13 +312,13 @@ impl House<'_> {
         misroutes.into_iter()
     }
 
-    fn seen(&self) -> Seen {
+    fn aftermath(&self) -> Aftermath {
         let open = self.open.get();
         let misroutes = self.misroutes().map(|dial| self.flagged(&dial)).collect();
         let taken_by_same = open.and_then(|open| self.takeover(|dial| dial.agent == *open));
         let taken_by_other = open.and_then(|open| self.takeover(|dial| dial.agent != *open));
         let (dials, doubles) = self.executed();
-        Seen {
+        Aftermath {
             taken: self.takeover(|_| true),
             taken_by_same,
             taken_by_other,
