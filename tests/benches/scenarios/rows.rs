@@ -62,7 +62,8 @@ fn number(value: f64) -> String {
         size if size >= 1000.0 => 0,
         size if size >= 100.0 => 1,
         size if size >= 10.0 => 2,
-        _ => 3,
+        size if size >= 0.01 => 3,
+        _ => 4,
     };
     format!("{value:.decimals$}")
 }

@@ -78,7 +78,7 @@ impl Bare {
     pub(crate) async fn insert(&mut self, tables: Tables, rows: usize, within: Duration) -> f64 {
         let (began, before) = (Instant::now(), self.made);
         while began.elapsed() < within {
-            let seqs: Vec<i64> = (self.made..self.made + rows).map(|made| place(made)).collect();
+            let seqs: Vec<i64> = (self.made..self.made + rows).map(place).collect();
             let ids: Vec<String> = seqs.iter().map(|seq| format!("0199c0de-0000-7000-8000-{seq:012x}")).collect();
             self.made += rows;
             let statements = if tables == Tables::TheSame { &self.the_same } else { &self.keys_alone };

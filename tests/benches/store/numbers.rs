@@ -51,11 +51,12 @@ pub(crate) fn measure(servers: &Servers, sizes: Sizes) -> String {
             ]);
         }
         let most = figure(in_flight) / LATENCY.as_secs_f64();
-        text += &format!(
+        let part = format!(
             "{}\nCalls a second, {in_flight} dials in flight on a number: one number allows at most {most:.0}. Medians \
              (min..max) of {runs} runs of {each} calls a number.\n\n",
             table.text()
         );
+        text.push_str(&part);
     }
     text
 }

@@ -136,7 +136,7 @@ impl Store for Gauged {
     }
 
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -84,7 +84,8 @@ fn number(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 1000.0 => 1,
         size if size >= 10.0 => 2,
-        _ => 3,
+        size if size >= 0.01 => 3,
+        _ => 4,
     };
     format!("{value:.decimals$}")
 }
@@ -135,11 +136,9 @@ fn name(metric: Metric) -> &'static str {
         Metric::MisroutesPerFailover => "misroutes per failover",
         Metric::MisroutedFailovers => "failovers with any",
         Metric::TakeoverFreeS => "takeover, none open, s",
-        Metric::TakeoverFreeMaxS => "the same, longest, s",
         Metric::TakeoverSameS => "takeover, same agent, s",
-        Metric::TakeoverSameMaxS => "the same, longest, s",
+        Metric::TakeoverFreeMaxS | Metric::TakeoverSameMaxS | Metric::TakeoverOtherMaxS => "the same, longest, s",
         Metric::TakeoverOtherS => "takeover, other agent, s",
-        Metric::TakeoverOtherMaxS => "the same, longest, s",
     }
 }
 
@@ -156,6 +155,7 @@ mod tests {
             (0.0, "0"),
             (15_435.26, "15435.3"),
             (-0.5, "-0.500"),
+            (0.00125, "0.0013"),
         ] {
             assert_eq!(number(value), text);
         }
