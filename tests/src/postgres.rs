@@ -39,7 +39,7 @@ pub struct PostgresServer {
 pub enum Durability {
     /// As in production.
     Full,
-    /// It survives the server, not the machine. Much faster.
+    /// It survives the server where a connection insists on that, as the store's do, and not the machine. Much faster.
     Hasty,
 }
 

@@ -9,10 +9,9 @@ use serde_json::json;
 fn the_scenarios_are_listed() {
     let ran = Place::empty().run(&["simulate", "--list"]);
     assert_eq!(ran.code, 0);
-    for name in ["S1 ", "S6/16 ", "S9b/k4 ", "S10/c64 ", "S14 "] {
+    for name in ["S1 ", "S6/16 ", "S9b/k4 ", "S10/c64 ", "S12/crash ", "S14 "] {
         assert!(ran.stdout.lines().any(|line| line.starts_with(name)), "{name}: {}", ran.stdout);
     }
-    assert!(ran.stderr.contains("S12"), "{}", ran.stderr);
     let ran = Place::empty().run(&["simulate", "--list", "--json"]);
     assert_eq!(ran.json()[0]["scenario"], json!("S1"));
 }
@@ -75,12 +74,27 @@ fn several_seeds_have_a_spread() {
 
 #[test]
 fn what_does_not_exist_is_refused() {
-    for (name, word) in [("S99", "no scenario"), ("S12", "leases")] {
-        let ran = Place::empty().run(&["simulate", "--scenario", name]);
-        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
-        assert!(ran.stderr.contains(word), "{}", ran.stderr);
-    }
+    let ran = Place::empty().run(&["simulate", "--scenario", "S99"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("no scenario"), "{}", ran.stderr);
     assert_eq!(Place::empty().run(&["simulate"]).code, 2);
+}
+
+#[test]
+fn failovers_are_run_by_the_core_alone() {
+    let ran = Place::empty().run(&["simulate", "--scenario", "S12/release", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // One line: one strategy.
+    let figures = ran.json();
+    assert_eq!((&figures["scenario"], &figures["strategy"]), (&json!("S12/release"), &json!("partyline")));
+    assert_eq!((&figures["misroutes"], &figures["failovers"]), (&json!(0), &json!(100)));
+    assert_eq!((&figures["met"], &figures["targets"][0]["metric"]), (&json!(true), &json!("takeover_free_max_s")));
+    let ran = Place::empty().run(&["simulate", "--scenario", "S12/release", "--strategy", "mutex"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert!(ran.stderr.contains("only `partyline`"), "{}", ran.stderr);
+    let ran = Place::empty().run(&["simulate", "--scenario", "S12/release", "--plot", "failover.svg"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("cannot be drawn"), "{}", ran.stderr);
 }
 
 #[test]

@@ -230,6 +230,27 @@ fn a_batch_that_is_interrupted_waits_and_is_gone_on_with() {
 }
 
 #[test]
+fn a_batch_that_was_held_up_goes_on_where_its_file_is_handed_in_again() {
+    let provider = Provider::with_faults(&["dial:slow-150ms:*"]);
+    let place = place(&provider);
+    let rows = (0..10).map(|row| format!("hotel,+120255501{row:02},row-{row}\n"));
+    place.write("calls.csv", &format!("agent,to,key\n{}", rows.collect::<String>()));
+    // Twice, since the second one holds up what it let go on.
+    for dials in [3, 6] {
+        let child = place.spawn(SLOWLY);
+        wait_until(|| provider.dials() == dials);
+        common::send(&child, "-INT");
+        assert_eq!(place.finish(child).code, 130);
+    }
+    assert_eq!(place.run(&["call", "hotel", "--to", CALLEE]).code, 0);
+    let before = provider.dials();
+    assert!(before < 10, "what is held up is not placed by those who come by");
+    let ran = place.run(SLOWLY);
+    assert!(ran.code == 0 && ran.stderr.contains("was held up and goes on"), "{}", ran.stderr);
+    assert_eq!((ran.objects().len(), nobody_twice_and_nobody_wrong(&provider).len()), (10, 11), "{}", ran.stderr);
+}
+
+#[test]
 fn a_batch_can_be_taken_back() {
     let provider = Provider::with_faults(&["dial:slow-150ms:*"]);
     let place = place(&provider);

@@ -123,6 +123,7 @@ fn a_journal_entry_goes_there_and_back() {
         epoch: 3,
         send_by: Timestamp::from_unix(Duration::from_secs(1_790_000_002)),
         within: Duration::from_secs(2),
+        lateness: Duration::from_secs(90),
     };
     let number = intent.number.clone();
     let changes = vec![

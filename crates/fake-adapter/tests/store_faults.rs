@@ -62,7 +62,7 @@ fn verified() -> Entry {
 fn assign(epoch: u64) -> Entry {
     let attempt = AttemptId::parse(&format!("assign.{epoch}")).expect("an id");
     let (kind, agent, send_by) = (IntentKind::Assign, None, Timestamp::default());
-    let intent = Intent { attempt, kind, number: number(), agent, epoch, send_by, within: TTL };
+    let intent = Intent { attempt, kind, number: number(), agent, epoch, send_by, within: TTL, lateness: TTL };
     Entry { changes: vec![Change::Intend(intent)] }
 }
 

@@ -132,6 +132,7 @@ impl World {
             epoch,
             send_by: Timestamp::default(),
             within: TTL,
+            lateness: TTL,
         };
         if self.sent.contains(&(who, epoch)) {
             return;

@@ -63,11 +63,30 @@ pub enum Metric {
     SpeedUp,
     /// Until as many dials were executed as may be live (F_C), in seconds.
     RampS,
+    /// How often the process that had the number failed.
+    Failovers,
+    /// `misroutes` for each of `failovers`, within 60 s.
+    MisroutesPerFailover,
+    /// The share of the failovers with any misroute.
+    MisroutedFailovers,
+    /// From a failure with no request open, or from giving the number back, to the first dial of whoever takes over, in
+    /// seconds: the mean.
+    TakeoverFreeS,
+    /// The same: the longest.
+    TakeoverFreeMaxS,
+    /// From a failure with requests open to the first dial for their agent, in seconds: the mean.
+    TakeoverSameS,
+    /// The same: the longest.
+    TakeoverSameMaxS,
+    /// From a failure with requests open to the first dial for another agent than theirs, in seconds: the mean.
+    TakeoverOtherS,
+    /// The same: the longest.
+    TakeoverOtherMaxS,
 }
 
 impl Metric {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 37] = [
         Self::Requests,
         Self::RequestsSafety,
         Self::RequestsPerCall,
@@ -96,6 +115,15 @@ impl Metric {
         Self::CallsPerSecond,
         Self::SpeedUp,
         Self::RampS,
+        Self::Failovers,
+        Self::MisroutesPerFailover,
+        Self::MisroutedFailovers,
+        Self::TakeoverFreeS,
+        Self::TakeoverFreeMaxS,
+        Self::TakeoverSameS,
+        Self::TakeoverSameMaxS,
+        Self::TakeoverOtherS,
+        Self::TakeoverOtherMaxS,
     ];
 
     /// The name in JSON.
@@ -129,6 +157,15 @@ impl Metric {
             Self::CallsPerSecond => "calls_per_second",
             Self::SpeedUp => "speed_up",
             Self::RampS => "ramp_s",
+            Self::Failovers => "failovers",
+            Self::MisroutesPerFailover => "misroutes_per_failover",
+            Self::MisroutedFailovers => "misrouted_failovers",
+            Self::TakeoverFreeS => "takeover_free_s",
+            Self::TakeoverFreeMaxS => "takeover_free_max_s",
+            Self::TakeoverSameS => "takeover_same_s",
+            Self::TakeoverSameMaxS => "takeover_same_max_s",
+            Self::TakeoverOtherS => "takeover_other_s",
+            Self::TakeoverOtherMaxS => "takeover_other_max_s",
         }
     }
 
@@ -142,7 +179,8 @@ impl Metric {
             | Self::Unflagged
             | Self::DoubleDials
             | Self::Lost
-            | Self::OvertakingMax => true,
+            | Self::OvertakingMax
+            | Self::Failovers => true,
             Self::RequestsPerCall
             | Self::RequestsTotalPerCall
             | Self::AssignmentsPerBound
@@ -162,7 +200,15 @@ impl Metric {
             | Self::Utilisation
             | Self::CallsPerSecond
             | Self::SpeedUp
-            | Self::RampS => false,
+            | Self::RampS
+            | Self::MisroutesPerFailover
+            | Self::MisroutedFailovers
+            | Self::TakeoverFreeS
+            | Self::TakeoverFreeMaxS
+            | Self::TakeoverSameS
+            | Self::TakeoverSameMaxS
+            | Self::TakeoverOtherS
+            | Self::TakeoverOtherMaxS => false,
         }
     }
 }

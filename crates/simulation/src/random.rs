@@ -25,6 +25,12 @@ pub(crate) enum Kind {
     Survey = 9,
     /// When somebody outside changes a number.
     Outsider = 10,
+    /// When and how a process fails.
+    Failure = 11,
+    /// Which requests take effect late, and how much.
+    Late = 12,
+    /// The seeds of runs within a run.
+    Within = 13,
 }
 
 /// Draws of one seed.
@@ -42,6 +48,11 @@ impl Draw {
         let keyed = mix(self.seed ^ (kind as u64).wrapping_mul(0xd1b5_4a32_d192_ed03));
         let placed = mix(keyed.wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         mix(placed ^ lane.wrapping_mul(0xaef1_7502_108e_f2d9))
+    }
+
+    /// The seed of a run within this one.
+    pub(crate) fn seed_within(self, index: u64) -> u64 {
+        self.bits(Kind::Within, index, 0)
     }
 
     /// Uniform in [0, 1).

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::baselines::{Cached, Script, Unassigned};
 use crate::checks::{Checker, Checks, Violation};
 use crate::engine::{Dispatching, drive};
+use crate::failover;
 use crate::measure::{Finished, Measures, References, measure, starting_assignment};
 use crate::overtaking::most_overtaken;
 use crate::partyline::Partyline;
@@ -73,6 +74,11 @@ pub struct Outcome {
 
 /// Runs a scenario once. The same seed gives the same outcome.
 pub fn run(scenario: &Scenario, strategy: Strategy, seed: u64, options: Options) -> Outcome {
+    if let Some(failover) = &scenario.failover {
+        let is_run = scenario.is_run_by(strategy);
+        let measures = if is_run { failover::run(scenario, failover, seed) } else { Measures::new() };
+        return Outcome { strategy, seed, measures, timeline: None, violation: None };
+    }
     let draw = Draw::new(seed);
     let workload = Workload::new(scenario, draw);
     let stage = Stage { scenario, workload: &workload, draw };

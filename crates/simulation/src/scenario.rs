@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use partyline_domain::{LinePolicy, ProofPolicy};
 
+use crate::failover::Failover;
 use crate::metric::Metric;
 use crate::random::{Draw, Kind};
+use crate::run::Strategy;
 use crate::time::nanoseconds;
 
 /// One scenario, or one part of one that has several.
@@ -35,6 +37,9 @@ pub struct Scenario {
     pub outsider_s: Option<f64>,
     /// How many workers the script has.
     pub workers: u32,
+    /// Where this is about failovers, these: then there are as many calls as they take, one number, and no strategy but
+    /// `partyline`.
+    pub failover: Option<Failover>,
     /// The dispatcher's policy.
     pub policy: LinePolicy,
     /// How calls are proved.
@@ -194,6 +199,11 @@ impl Scenario {
     pub fn in_flight(&self) -> u64 {
         let per_number = self.policy.in_flight_max as u64 * u64::from(self.numbers);
         self.policy.in_flight_total.map_or(per_number, |total| per_number.min(total as u64))
+    }
+
+    /// Whether the strategy can run it: only `partyline` hands numbers over.
+    pub fn is_run_by(&self, strategy: Strategy) -> bool {
+        self.failover.is_none() || strategy == Strategy::Partyline
     }
 
     /// Whether all calls are there at the beginning.

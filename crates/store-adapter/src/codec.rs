@@ -1,6 +1,7 @@
 //! Between rows and domain values. What is shared by both databases: how an event is written down, which words stand in
 //! which columns, how times are counted.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use partyline_domain::flow::{CallEvent, Dialed, Stage};
@@ -387,13 +388,28 @@ pub(crate) fn followed(calls: Vec<(i64, String, bool)>, events: Vec<EventRecord>
 }
 
 /// Events by the place of their call, each history in order.
-pub(crate) fn histories(events: Vec<EventRecord>) -> Result<std::collections::BTreeMap<i64, Vec<Recorded>>, Fault> {
-    let mut histories: std::collections::BTreeMap<i64, Vec<Recorded>> = std::collections::BTreeMap::new();
+pub(crate) fn histories(events: Vec<EventRecord>) -> Result<BTreeMap<i64, Vec<Recorded>>, Fault> {
+    let mut histories: BTreeMap<i64, Vec<Recorded>> = BTreeMap::new();
     for record in events {
         let call = record.call;
         histories.entry(call).or_default().push(record.read()?);
     }
     Ok(histories)
+}
+
+/// The same for calls that are handed out. One whose history cannot be understood, because a later version has written it
+/// or it is damaged, has none: whoever takes it leaves it alone, and the others are not held up.
+pub(crate) fn readable_histories(events: Vec<EventRecord>) -> BTreeMap<i64, Vec<Recorded>> {
+    let mut histories: BTreeMap<i64, Option<Vec<Recorded>>> = BTreeMap::new();
+    for record in events {
+        let history = histories.entry(record.call).or_insert_with(|| Some(Vec::new()));
+        match (record.read(), &mut *history) {
+            (Ok(recorded), Some(events)) => events.push(recorded),
+            (Err(_), _) => *history = None,
+            (Ok(_), None) => {}
+        }
+    }
+    histories.into_iter().map(|(call, history)| (call, history.unwrap_or_default())).collect()
 }
 
 #[cfg(test)]

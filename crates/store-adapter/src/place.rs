@@ -113,9 +113,9 @@ impl fmt::Debug for Place {
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, rest) = self.0.split_once("://").unwrap_or(("postgres", &self.0));
-        let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
-        // A password may hold any character, also an @ or a slash that should have been written otherwise.
-        let (user, host) = address.rsplit_once('@').unwrap_or(("", address));
+        // A password may hold any character, also an @, a slash or a ? that should have been written otherwise.
+        let (user, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let (host, query) = place.split_once('?').unwrap_or((place, ""));
         let user = user.split(':').next().unwrap_or_default();
         let at = if user.is_empty() { "" } else { "@" };
         write!(f, "{scheme}://{user}{at}{host}")?;

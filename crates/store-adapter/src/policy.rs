@@ -6,8 +6,9 @@ use partyline_domain::AttemptId;
 
 /// What is known of agents is handed out for this long after they were asked about: `LinePolicy::verified_for`.
 pub(crate) const AGENTS_KNOWN_FOR_MS: i64 = 300_000;
-/// How long after it could last be sent a dial may still take effect: `LinePolicy::lateness`.
-pub(crate) const LATENESS_MS: i64 = 60_000;
+/// So long after a dial could last be sent a dead process's permit for it is kept: the longest that the dial may take, for
+/// a call that rings for a few minutes; and as long as its call may be live, of which nobody tells any more.
+pub(crate) const LATENESS_MS: i64 = 300_000;
 /// Intents that were resolved are kept for so long, so that a commit that is repeated is known as one.
 pub(crate) const RESOLVED_KEPT_MS: i64 = 86_400_000;
 /// Who a process was is kept for so long after it was last heard of.

@@ -341,7 +341,8 @@ fn commits(home: &Home, program: &Path) -> Counted {
     let emulated = Emulated::start(scene.world.clone());
     let kept = keep(&file);
     let outside = Outside { program: program.to_owned(), memory: Figures::default(), file: Figures::default() };
-    outside.run("memory", &scene, &emulated.url, home);
+    // From now on the file knows this emulator, and the number has the agent.
+    outside.run(&file, &scene, &emulated.url, home);
     let before = wal::commits(Path::new(&file));
     outside.run(&file, &scene, &emulated.url, home);
     let process = wal::commits(Path::new(&file)) - before;

@@ -91,7 +91,7 @@ fn once(servers: &Servers, database: Database, open: Open, part: Duration) -> Op
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let world = world(2, 1, Duration::ZERO, LedgerDetail::Everything);
     let rule = match open {
-        Open::Nothing => "agent:hang-before:*",
+        Open::Nothing => "summaries:hang-before:*",
         Open::Dial => "dial:hang-before:1",
     };
     world.lock().faults().add(rule.parse().expect("a fault"));
@@ -118,7 +118,7 @@ async fn take_over(
     let store = Arc::new(open(place).await);
     store.submit(vec![first]).await.expect("the store answers");
     let mut victim = start(place, &emulator.url());
-    let operation = if open_at_kill == Open::Dial { Operation::Dial } else { Operation::Agent };
+    let operation = if open_at_kill == Open::Dial { Operation::Dial } else { Operation::Summaries };
     let arrived = until(|| {
         let world = world.lock();
         world.ledger().requests_of(operation).next().map(|request| request.arrived_at)
@@ -129,9 +129,8 @@ async fn take_over(
     let (driver, handle) = server(&store, &emulator.url());
     let driving = tokio::spawn(driver.run());
     tokio::time::sleep(LEASE / 4 + part).await;
-    victim.kill().expect("it is ours");
     let killed = emulator.clock().now().monotonic;
-    victim.wait().expect("it is ours");
+    victim.kill();
     world.lock().faults().clear();
     let dialled = until(|| first_dial(world, &agent, open_at_kill)).await;
     // What is in doubt is looked up for a long time.
@@ -176,10 +175,27 @@ fn server(store: &Arc<SqlStore>, url: &str) -> (Driver, Handle) {
     (driver, handle)
 }
 
-fn start(place: &str, url: &str) -> Child {
+/// The process that is killed, at the latest when this is dropped.
+struct Victim(Child);
+
+impl Victim {
+    fn kill(&mut self) {
+        // It may be gone already where something has failed, which is told elsewhere.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn start(place: &str, url: &str) -> Victim {
     let mut command = Command::new(std::env::current_exe().expect("it is running"));
     command.args(["--child", "victim", place, url]).stdin(Stdio::null());
-    command.spawn().expect("it can be started")
+    Victim(command.spawn().expect("it can be started"))
 }
 
 /// What the process does that is killed: it serves all numbers.

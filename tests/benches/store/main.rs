@@ -11,6 +11,7 @@
 #![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
 
 mod added;
+mod bare;
 #[path = "../binary/mod.rs"]
 mod binary;
 mod failover;

@@ -129,6 +129,7 @@ fn change(dice: &mut Dice, model: &FakeStore) -> Change {
                 epoch: if dice.roll(8) == 0 { epoch + 1 } else { epoch },
                 send_by: at(60),
                 within,
+                lateness: HOURS,
             })
         }
         6 => Change::Resolve(attempt(&format!("{name}.{}", dice.roll(40)))),

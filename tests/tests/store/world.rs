@@ -198,6 +198,7 @@ pub(crate) fn intent(name: &str, kind: IntentKind, on: &str, epoch: u64, within:
         epoch,
         send_by: at(60),
         within,
+        lateness: Duration::from_secs(90),
     })
 }
 

@@ -85,10 +85,10 @@ impl Place {
 
 /// The address of a server without who logs in and how, and without parameters.
 fn without_login(address: &str) -> String {
-    let address = address.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = address.split_once("://") else { return "a server".to_owned() };
-    // A password may hold everything, also an `@`.
+    // A password may hold everything, also an `@` or a `?`.
     let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = place.split(['?', '#']).next().unwrap_or_default();
     let (host, database) = place.split_once('/').unwrap_or((place, ""));
     format!("{scheme}://{host}/{database}")
 }

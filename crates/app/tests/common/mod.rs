@@ -252,6 +252,21 @@ impl Place {
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
     }
 
+    /// Starts the binary with what it says going to files of this name.
+    pub(crate) fn spawn_into(&self, name: &str, arguments: &[&str]) -> Child {
+        let file = |kind: &str| fs_err::File::create(self.path().join(format!("{name}.{kind}"))).expect("a file");
+        let (stdout, stderr) = (file("stdout").into_parts().0, file("stderr").into_parts().0);
+        self.command(arguments).stdout(stdout).stderr(stderr).spawn().expect("the binary starts")
+    }
+
+    /// What a process has said by now on stdout and on stderr that was started so.
+    pub(crate) fn said(&self, name: &str) -> (String, String) {
+        let text = |kind: &str| fs_err::read_to_string(self.path().join(format!("{name}.{kind}"))).expect("UTF-8");
+        let (stdout, stderr) = (text("stdout"), text("stderr"));
+        nothing_leaked(&stdout, &stderr);
+        (stdout, stderr)
+    }
+
     /// Waits for the end of what was spawned.
     pub(crate) fn finish(&self, child: Child) -> Ran {
         self.ran(&child.wait_with_output().expect("ends"))
@@ -260,17 +275,22 @@ impl Place {
     fn ran(&self, output: &Output) -> Ran {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
         let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
-        for key in [KEY, "test-key-wrong", "test-key-of-the-outside", "test-key with"] {
-            assert!(!stdout.contains(key), "a key on stdout:\n{stdout}");
-            assert!(!stderr.contains(key), "a key on stderr:\n{stderr}");
-        }
-        // The example number in the domain's own messages.
-        let others = stderr.replace("for example +12025550123", "");
-        for digits in ["20255501", "202-555", "(202)", "202 555", "202.555"] {
-            assert!(!others.contains(digits), "a whole phone number on stderr:\n{stderr}");
-        }
+        nothing_leaked(&stdout, &stderr);
         let code = output.status.code().expect("ended by itself");
         Ran { code, stdout, stderr, names: self.names.clone() }
+    }
+}
+
+/// No key anywhere, and whole phone numbers only on stdout.
+fn nothing_leaked(stdout: &str, stderr: &str) {
+    for key in [KEY, "test-key-wrong", "test-key-of-the-outside", "test-key with"] {
+        assert!(!stdout.contains(key), "a key on stdout:\n{stdout}");
+        assert!(!stderr.contains(key), "a key on stderr:\n{stderr}");
+    }
+    // The example number in the domain's own messages.
+    let others = stderr.replace("for example +12025550123", "");
+    for digits in ["20255501", "202-555", "(202)", "202 555", "202.555"] {
+        assert!(!others.contains(digits), "a whole phone number on stderr:\n{stderr}");
     }
 }
 

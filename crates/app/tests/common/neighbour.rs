@@ -68,6 +68,7 @@ impl Neighbour {
             epoch,
             send_by: Timestamp::from_unix(Duration::from_secs(1_800_000_000)),
             within: Duration::ZERO,
+            lateness: Duration::ZERO,
         }));
     }
 

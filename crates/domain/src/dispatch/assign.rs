@@ -258,6 +258,7 @@ impl Dispatcher {
             epoch: self.epoch_for(number, &attempt),
             send_by: now.wall.after(within),
             within,
+            lateness: self.policy.lateness,
         };
         self.desk(number).line.begin_change(attempt.clone(), agent, restore, now.monotonic);
         let changes = memory.into_iter().chain([Change::Intend(intent)]).collect();

@@ -1,5 +1,7 @@
 //! Dialling at most once, and looking up what is in doubt.
 
+use std::time::Duration;
+
 use crate::dispatch::effect::{Effect, LookUp, Slot};
 use crate::dispatch::record::{Doubt, Sent, Step};
 use crate::dispatch::stop::Stopping;
@@ -11,6 +13,9 @@ use crate::notice::{DialVerdict, LookUpOutcome, Notice};
 use crate::policy::Guarantee;
 use crate::ports::{Conversation, DialAnswer, DialRequest, Intent, IntentKind, NumberProvider, Permit, ProviderCallId};
 use crate::time::{Instant, Now};
+
+/// How much longer than it rings a dial may take to be answered.
+const DIAL_MARGIN: Duration = Duration::from_secs(30);
 
 impl Dispatcher {
     pub(super) fn permitted(&mut self, slot: Slot, permit: Permit, now: Now) {
@@ -38,6 +43,7 @@ impl Dispatcher {
     pub(super) fn intend(&mut self, slot: Slot, now: Now) {
         let number = self.record(slot).at.clone();
         let not_after = self.within_lease(&number, self.record(slot).send_by(now.monotonic));
+        let lateness = self.lateness_of(slot);
         let within = not_after.since(now.monotonic);
         let attempt = self.record(slot).next_attempt();
         let epoch = self.epoch_for(&number, &attempt);
@@ -53,6 +59,7 @@ impl Dispatcher {
             epoch,
             send_by: now.wall.after(within),
             within,
+            lateness,
         };
         let agent = record.request.agent.clone();
         self.desk(&number).line.pin(attempt.clone(), agent);
@@ -198,7 +205,7 @@ impl Dispatcher {
         self.dial_counts_as_failed(slot, error, now);
         #[cfg(feature = "mutations")]
         if self.policy.mutation == Some(crate::policy::Mutation::RedialInDoubt) && error.class() == Class::InDoubt {
-            self.retry(slot, &sent, kind, detail, std::time::Duration::from_secs(1), now);
+            self.retry(slot, &sent, kind, detail, Duration::from_secs(1), now);
             return;
         }
         match error.class() {
@@ -216,15 +223,7 @@ impl Dispatcher {
         }
     }
 
-    fn retry(
-        &mut self,
-        slot: Slot,
-        sent: &Sent,
-        kind: FailureKind,
-        detail: String,
-        delay: std::time::Duration,
-        now: Now,
-    ) {
+    fn retry(&mut self, slot: Slot, sent: &Sent, kind: FailureKind, detail: String, delay: Duration, now: Now) {
         let at = now.monotonic.after(delay);
         let attempt = sent.attempt.clone();
         self.write(slot, CallEvent::DialNotExecuted { attempt, kind, detail: detail.clone() }, now);
@@ -254,7 +253,7 @@ impl Dispatcher {
     /// Nobody knows whether the dial was executed: its number stays pinned, its permit stays out, and it is
     /// looked up until it is found or the window ends. It is never sent again.
     pub(super) fn doubt(&mut self, slot: Slot, sent: Sent, cause: DoubtCause, detail: String, now: Now) {
-        let held_until = sent.at.max(sent.not_after).after(self.policy.lateness);
+        let held_until = sent.at.max(sent.not_after).after(self.lateness_of(slot));
         let number = self.record(slot).at.clone();
         self.stop_dialling(slot, &number);
         self.desk(&number).line.unpin(&sent.attempt, Some(held_until));
@@ -341,7 +340,7 @@ impl Dispatcher {
         let record = self.record(slot);
         let Step::Evidence(doubt) = &record.step else { return };
         let (attempt, detail) = (doubt.sent.attempt.clone(), doubt.summary());
-        let held_until = doubt.sent.at.max(doubt.sent.not_after).after(self.policy.lateness);
+        let held_until = doubt.sent.at.max(doubt.sent.not_after).after(self.lateness_of(slot));
         let again = record.request.policies.dial.guarantee == Guarantee::AtLeastOnce && !record.redialled;
         if again && self.stopping == Stopping::No {
             self.redial(slot, attempt, detail, held_until, now);
@@ -409,6 +408,18 @@ impl Dispatcher {
             None => self.resolve(attempt.clone()),
         }
         self.dirty.insert(number);
+    }
+
+    /// How long after it was sent the dial of a call may still take effect. Where a call may have been handed in by another
+    /// process, it may ring longer than this one's own, and its number may have to settle for longer.
+    pub(super) fn lateness_of(&self, slot: Slot) -> Duration {
+        let record = self.record(slot);
+        if self.sharing.is_none() {
+            return self.policy.lateness;
+        }
+        let ringing = Duration::from_secs(record.request.options.ringing_timeout.seconds().into());
+        let settle = record.request.policies.settle_after_post;
+        self.policy.lateness.max(ringing.saturating_add(DIAL_MARGIN).saturating_add(settle))
     }
 
     pub(super) fn return_permit(&mut self, slot: Slot) {

@@ -111,7 +111,7 @@ impl Dispatcher {
         let (call, number) = (record.request.id.clone(), record.at.clone());
         let open = match &record.step {
             Step::Answer(sent) => {
-                let until = sent.at.max(sent.not_after).after(self.policy.lateness);
+                let until = sent.at.max(sent.not_after).after(self.lateness_of(slot));
                 Some((sent.attempt.clone(), Some(until)))
             }
             // It is not sent, and not resolved either: whoever goes on with the call may use the same id.
@@ -188,7 +188,9 @@ impl Dispatcher {
         let Some(sharing) = &self.sharing else { return };
         let due = sharing.renewing.is_none() && sharing.renew_at.is_some_and(|at| at <= now.monotonic);
         // Calls that wait for proof by pages are this process's as long as it holds a number.
-        let needed = |number: &PhoneNumberId| self.is_open(number) || self.audit.waits_for(number);
+        // So do those whose conversations are followed: their permits are kept as long.
+        let follows = self.live.followed().next().is_some();
+        let needed = |number: &PhoneNumberId| follows || self.is_open(number) || self.audit.waits_for(number);
         let needless = |number: &PhoneNumberId| due && !needed(number) && sharing.claiming.is_none() && !sharing.stale;
         let leaving = sharing.is_leaving();
         let gone = self.desks.iter().filter(|(number, desk)| {
@@ -226,13 +228,16 @@ impl Dispatcher {
         }
         let (numbers, calls) = (std::mem::take(&mut sharing.numbers), std::mem::take(&mut sharing.calls));
         let seen = numbers.keys().filter_map(|number| self.desks.get(number)?.line.seen(now.monotonic)).collect();
+        let since_told = now.monotonic.since(sharing.told_at).min(self.policy.verified_for);
+        let agents = self.agents.all(now.monotonic, since_told);
         let release = Release {
             numbers: numbers.iter().map(|(number, epoch)| (number.clone(), *epoch)).collect(),
             calls: calls.iter().cloned().collect(),
-            agents: self.agents.all(now.monotonic, self.policy.verified_for),
+            agents,
             seen,
         };
         if let Some(sharing) = &mut self.sharing {
+            sharing.told_at = now.monotonic;
             sharing.releasing = Some((numbers, calls));
         }
         self.outbox.push(Effect::Release(Box::new(release)));

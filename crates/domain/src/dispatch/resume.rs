@@ -64,7 +64,7 @@ impl Dispatcher {
             CallState::Requested(_) | CallState::Verified(_) => self.go_on(slot, now),
             CallState::Assigned(assigned) => match assigned.dial() {
                 Dial::NotSent if given_up => {
-                    let at = last_sent.after(self.policy.lateness).max(now.monotonic);
+                    let at = last_sent.after(self.lateness_of(slot)).max(now.monotonic);
                     self.record_mut(slot).step = Step::Retry(at);
                     self.wake_call_at(slot, at);
                 }
@@ -93,6 +93,10 @@ impl Dispatcher {
 
     fn take_up(&mut self, history: History, stored: &StoredCall, now: Now) -> Slot {
         let History { request, state, version, sends, intended: _, given_up, last: _ } = history;
+        if let Some(sharing) = &mut self.sharing {
+            // It was given back, and the answer to that was lost; it is ours again.
+            sharing.calls.remove(&request.id);
+        }
         self.arrivals += 1;
         let slot = Slot(self.arrivals);
         self.slots.insert(request.id.clone(), slot);

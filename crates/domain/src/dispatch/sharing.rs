@@ -67,6 +67,8 @@ pub(super) struct Sharing {
     pub(super) after: Ticket,
     pub(super) releasing: Option<(BTreeMap<PhoneNumberId, u64>, BTreeSet<CallId>)>,
     pub(super) release_at: Instant,
+    /// When it was last told what is known of agents.
+    pub(super) told_at: Instant,
     pub(super) tries: u32,
     pub(super) in_trouble: bool,
 }
@@ -91,6 +93,7 @@ impl Sharing {
             after: Ticket(0),
             releasing: None,
             release_at: Instant::default(),
+            told_at: Instant::default(),
             tries: 0,
             in_trouble: false,
         }
@@ -190,7 +193,7 @@ impl Dispatcher {
         let leaving = sharing.is_leaving();
         self.store_answered();
         for (profile, age) in claimed.agents {
-            self.agents.know(profile, earlier(now.monotonic, age));
+            self.agents.know(profile, earlier(asked, age));
         }
         for taken in claimed.numbers {
             self.number_taken(&taken, asked, until, now);
@@ -225,7 +228,7 @@ impl Dispatcher {
         }
         desk.last_epoch = epoch;
         desk.held = Some(Held { epoch, until, returning: false });
-        let ends = desk.line.adopt(taken, now.monotonic, &policy);
+        let ends = desk.line.adopt(taken, asked, now.monotonic, &policy);
         let unresolved = taken.unresolved.len();
         if let Some(sharing) = &mut self.sharing {
             sharing.numbers.remove(&number);

@@ -28,6 +28,10 @@ impl Dispatcher {
     }
 
     pub(super) fn withdraw_for_stop(&mut self, slot: Slot, now: Now) {
+        if self.sharing.is_some() {
+            self.hand_back(slot);
+            return;
+        }
         self.withdraw(slot, WithdrawReason::ShutDown, "no more calls are dialled", now);
     }
 
@@ -81,6 +85,8 @@ impl Dispatcher {
                 self.outbox.push(Effect::DropDial(slot));
                 let detail = "the request was dropped while it was open".to_owned();
                 self.doubt(slot, *sent, DoubtCause::Interrupted, detail, now);
+            } else if self.sharing.is_some() {
+                self.hand_back(slot);
             } else {
                 self.withdraw(slot, WithdrawReason::Cancelled, "interrupted before the call was dialled", now);
             }

@@ -11,9 +11,9 @@ use crate::time::Instant;
 impl Line {
     /// Takes over what the store knows of the number. Whatever earlier holders may have sent is waited out exactly
     /// (`scheduling.md` 4.3 no. 5): it keeps the number with its agent until it can no longer take effect. Who answers
-    /// the number is known only where the holder before left it cleanly a moment ago. Returns when each of those requests
+    /// the number is known only where the holder before left it cleanly a moment before it was `asked` for. Returns when each of those requests
     /// is over.
-    pub fn adopt(&mut self, taken: &Taken, now: Instant, policy: &LinePolicy) -> Vec<Instant> {
+    pub fn adopt(&mut self, taken: &Taken, asked: Instant, now: Instant, policy: &LinePolicy) -> Vec<Instant> {
         let mut ends = Vec::new();
         self.belief = Belief::Unknown;
         // A read that is under way was sent before the number was ours.
@@ -27,15 +27,16 @@ impl Line {
             let attempt = &unresolved.intent.attempt;
             // One of this process is still to be answered.
             if !self.pins.holds(attempt) {
-                let left = unresolved.open_for.saturating_add(policy.lateness).saturating_sub(unresolved.over_for);
+                let lateness = policy.lateness.max(unresolved.intent.lateness);
+                let left = unresolved.open_for.saturating_add(lateness).saturating_sub(unresolved.over_for);
                 self.pins.add(attempt.clone(), unresolved.intent.agent.clone());
                 self.pins.hold_until(attempt, now.after(left));
                 ends.push(now.after(left));
             }
         }
         let clean = taken.unresolved.is_empty() && self.quarantined.is_none();
-        if let Some((number, age)) = taken.seen.as_ref().filter(|(_, age)| clean && *age <= now.since_origin()) {
-            let confirmed_at = Instant::from_origin(now.since_origin().saturating_sub(*age));
+        if let Some((number, age)) = taken.seen.as_ref().filter(|(_, age)| clean && *age <= asked.since_origin()) {
+            let confirmed_at = Instant::from_origin(asked.since_origin().saturating_sub(*age));
             self.belief = Belief::told(number.assigned_id().cloned(), confirmed_at);
             self.number = Some(number.clone());
         }

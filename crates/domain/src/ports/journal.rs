@@ -60,6 +60,10 @@ pub struct Intent {
     pub send_by: Timestamp,
     /// The same from its decision on. A store counts it from when the intent is written, by a clock of its own.
     pub within: Duration,
+    /// How long after it was sent it may still take effect, as far as whoever decided it knows: a successor waits for that
+    /// where it is more than its own bound.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub lateness: Duration,
 }
 
 /// One change within an entry.

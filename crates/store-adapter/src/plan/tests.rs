@@ -48,6 +48,7 @@ fn assign(attempt: &str, to: &str) -> Change {
         epoch: 3,
         send_by: Timestamp::default(),
         within: Duration::from_secs(2),
+        lateness: Duration::from_secs(90),
     })
 }
 

@@ -227,7 +227,7 @@ async fn give(tx: &mut Tx<'_>, seqs: &[i64], ordinal: u64) -> Result<Vec<StoredC
     .bind(seqs)
     .fetch_all(&mut *tx.connection)
     .await?;
-    let mut histories = codec::histories(events)?;
+    let mut histories = codec::readable_histories(events);
     let stored = |(seq, taken_ms, cancel, send_by): (i64, i64, bool, Option<i64>)| StoredCall {
         events: histories.remove(&seq).unwrap_or_default(),
         waited: codec::between(taken_ms, tx.now),

@@ -52,13 +52,17 @@ impl Settings {
     }
 }
 
-/// Bounds on everything that is asked: a lock that another program holds, a statement that does not end, a transaction that
+/// An answer means that it is written down, whatever the server is set to: a server that answers before that loses the last
+/// intents when it crashes, and a dial that nobody remembers is sent again. Other settings than `off` are as durable or more.
+///
+/// And bounds on everything that is asked: a lock that another program holds, a statement that does not end, a transaction that
 /// was left open because the process was stopped.
 async fn set(connection: &mut PgConnection, patience: Duration) -> Result<(), sqlx::Error> {
     let lock_ms = patience.as_millis().max(1);
     let bounds = format!(
         "SET lock_timeout = {lock_ms}; SET statement_timeout = 60000; SET idle_in_transaction_session_timeout = 60000; \
-         SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'"
+         SET default_transaction_isolation = 'read committed'; SET client_min_messages = 'warning'; \
+         SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(bounds)).execute(connection).await?;
     Ok(())

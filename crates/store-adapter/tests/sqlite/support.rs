@@ -105,6 +105,7 @@ pub(crate) fn dial(attempt: &str, of: &str, on: &str, epoch: u64) -> Change {
         epoch,
         send_by: at(60),
         within: Duration::from_secs(2),
+        lateness: Duration::from_secs(90),
     })
 }
 

@@ -68,6 +68,7 @@ pub(super) fn intent(name: &str, kind: IntentKind) -> Intent {
         epoch: 7,
         send_by: at(60),
         within: Duration::from_secs(20),
+        lateness: Duration::from_secs(90),
     }
 }
 

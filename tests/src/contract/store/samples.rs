@@ -124,6 +124,7 @@ pub(super) fn intent(name: &str, kind: IntentKind, on: &str, epoch: u64) -> Inte
         epoch,
         send_by: at(60),
         within: Duration::from_secs(20),
+        lateness: Duration::from_secs(90),
     }
 }
 

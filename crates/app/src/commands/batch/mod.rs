@@ -178,6 +178,9 @@ impl Placing<'_> {
         let log = self.log();
         let mut desk = Desk::new(self.printer, &progress, self.world.host(), rows, self.results);
         let keyed = stored::hand_in(&stored, HandingIn { file, options, calls }, signals).await?;
+        for earlier in &keyed.going_on {
+            self.printer.note(&format!("the batch {earlier} was held up and goes on: its rows were handed in again"));
+        }
         let earlier = keyed.replayed.iter().map(|(_, earlier)| earlier.clone()).collect();
         for (own, earlier) in keyed.replayed {
             desk.replay(&own, earlier);
@@ -188,7 +191,8 @@ impl Placing<'_> {
         }
         let run = shared_run(self.world, open, self.pace, ringing, found.known, log);
         let own = desk.open().cloned().collect();
-        let serving = Serving { run, stored: &stored, own, earlier, printer: self.printer };
+        let going_on = keyed.going_on;
+        let serving = Serving { run, stored: &stored, own, earlier, going_on, printer: self.printer };
         let interrupted = stored::serve(serving, &mut desk, &progress, signals).await?;
         stored.tell_left(&mut desk, self.printer).await;
         stored::leave_off(&mut desk, interrupted, signals).await;

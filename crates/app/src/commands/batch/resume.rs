@@ -109,7 +109,7 @@ async fn go_on(
     let stored = Stored { open, clock: world.clock(), batch: id, numbers: read.numbers };
     let run = shared_run(world, open, &pace, read.ringing, Known::default(), log);
     let own = desk.all().cloned().collect();
-    let serving = Serving { run, stored: &stored, own, earlier: BTreeSet::new(), printer };
+    let serving = Serving { run, stored: &stored, own, earlier: BTreeSet::new(), going_on: Vec::new(), printer };
     let interrupted = stored::serve(serving, &mut desk, &progress, signals).await?;
     if interrupted > Interrupted::No {
         stored.tell_left(&mut desk, printer).await;
@@ -151,7 +151,7 @@ async fn read(
     let (mut rows, mut ended) = (RowsByCall::new(), Vec::new());
     let mut missing: BTreeSet<u64> = options.lines().collect();
     let mut numbers = BTreeSet::new();
-    let mut ringing = RingingTimeout::default();
+    let mut ringing = None;
     let mut names = Names::default();
     names.numbers.extend(settings.numbers.iter().map(|(alias, number)| (number.id.clone(), alias.clone())));
     let mut after = 0;
@@ -177,13 +177,16 @@ async fn read(
     let was_complete = batch.state == BatchState::Running;
     let missing =
         if was_complete || batch.counts.total >= batch.batch.rows { Vec::new() } else { missing.into_iter().collect() };
-    Ok(Read { rows, ended, numbers, names, missing, ringing })
+    Ok(Read { rows, ended, numbers, names, missing, ringing: ringing.unwrap_or_default() })
 }
 
-/// How the calls of a page ended that have, and how long the others ring at most.
-async fn stories(open: &OpenStore, page: &[CallRow]) -> Result<(Vec<CallReport>, RingingTimeout), StoreUnavailable> {
+/// How the calls of a page ended that have, and how long the others ring at most, where there are any.
+async fn stories(
+    open: &OpenStore,
+    page: &[CallRow],
+) -> Result<(Vec<CallReport>, Option<RingingTimeout>), StoreUnavailable> {
     let mut reports = Vec::new();
-    let mut ringing = RingingTimeout::default();
+    let mut ringing = None;
     let states: BTreeMap<_, _> = page.iter().map(|row| (row.id.clone(), row.state)).collect();
     for part in page.chunks(200) {
         let asked: Vec<_> = part.iter().map(|row| (row.id.clone(), 0)).collect();
@@ -191,7 +194,7 @@ async fn stories(open: &OpenStore, page: &[CallRow]) -> Result<(Vec<CallReport>,
             if states.get(&followed.call).is_some_and(|state| state.has_ended()) {
                 reports.extend(report_of(&followed.events).filter(|report| report.state.is_terminal()));
             } else if let Some(request) = request_of(&followed.events) {
-                ringing = ringing.max(request.options.ringing_timeout);
+                ringing = ringing.max(Some(request.options.ringing_timeout));
             }
         }
     }

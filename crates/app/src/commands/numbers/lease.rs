@@ -138,7 +138,8 @@ impl Held<'_> {
         printer: &Printer,
     ) -> Result<(), AppError> {
         let left = |unresolved: &Unresolved| {
-            unresolved.open_for.saturating_add(self.lateness).saturating_sub(unresolved.over_for)
+            let lateness = self.lateness.max(unresolved.intent.lateness);
+            unresolved.open_for.saturating_add(lateness).saturating_sub(unresolved.over_for)
         };
         let others = self.taken.unresolved.iter().filter(|unresolved| unresolved.intent.agent.as_ref() != wanted);
         let Some(longest) = others.max_by_key(|unresolved| left(unresolved)) else { return Ok(()) };
@@ -218,6 +219,7 @@ impl Ledger for Held<'_> {
             epoch: self.taken.epoch,
             send_by: now.wall.after(within),
             within,
+            lateness: self.lateness,
         };
         self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).push(order.attempt.clone());
         self.write(vec![Change::Intend(intent)]).await?;

@@ -42,6 +42,11 @@ pub(crate) fn run(args: &SimulateArgs, printer: &Printer) -> Result<Exit, AppErr
         let error = AppError::usage("several_scenarios", "a plot shows one scenario, and these are several");
         return Err(error.hint(format!("choose one of {}", names.join(", "))));
     }
+    if let (Some(_), [only]) = (&args.plot, scenarios.as_slice())
+        && only.failover.is_some()
+    {
+        return Err(AppError::usage("no_timeline", "a scenario of many failovers cannot be drawn"));
+    }
     let mut broken = false;
     for (place, scenario) in scenarios.iter().enumerate() {
         if place > 0 && !printer.is_json() {
@@ -63,9 +68,6 @@ fn wanted(name: &str) -> Result<Vec<Scenario>, AppError> {
     if name.eq_ignore_ascii_case("all") {
         return Ok(partyline_simulation::all());
     }
-    if name.eq_ignore_ascii_case("S12") {
-        return Err(AppError::usage("unknown_scenario", partyline_simulation::S12));
-    }
     let found = partyline_simulation::find(name);
     if found.is_empty() {
         let error = AppError::usage("unknown_scenario", format!("there is no scenario \"{name}\""));
@@ -86,8 +88,11 @@ fn reports(scenario: &Scenario, args: &SimulateArgs, printer: &Printer) -> Vec<R
         }
         report
     };
-    let reports: Vec<Report> = args.strategies().into_iter().map(report).collect();
-    if !printer.is_json() {
+    let strategies = args.strategies().into_iter().filter(|strategy| scenario.is_run_by(*strategy));
+    let reports: Vec<Report> = strategies.map(report).collect();
+    if reports.is_empty() {
+        printer.note(&format!("{}: only `partyline` hands numbers over", scenario.name()));
+    } else if !printer.is_json() {
         printer.raw(&text::table(scenario, &reports));
     }
     reports
@@ -118,5 +123,4 @@ fn list(printer: &Printer) {
         return;
     }
     printer.raw(&text::list(&scenarios));
-    printer.note(partyline_simulation::S12);
 }

@@ -131,6 +131,15 @@ fn name(metric: Metric) -> &'static str {
         Metric::CallsPerSecond => "calls per second",
         Metric::SpeedUp => "speed-up over mutex",
         Metric::RampS => "until the cap is full, s",
+        Metric::Failovers => "failovers",
+        Metric::MisroutesPerFailover => "misroutes per failover",
+        Metric::MisroutedFailovers => "failovers with any",
+        Metric::TakeoverFreeS => "takeover, none open, s",
+        Metric::TakeoverFreeMaxS => "the same, longest, s",
+        Metric::TakeoverSameS => "takeover, same agent, s",
+        Metric::TakeoverSameMaxS => "the same, longest, s",
+        Metric::TakeoverOtherS => "takeover, other agent, s",
+        Metric::TakeoverOtherMaxS => "the same, longest, s",
     }
 }
 

@@ -64,6 +64,7 @@ fn unresolved(call: &str, of: &str, open_for: u64, over_for: u64) -> Unresolved 
         epoch: 1,
         send_by: Timestamp::default(),
         within: Duration::from_secs(2),
+        lateness: Duration::ZERO,
     };
     let (open_for, over_for) = (Duration::from_secs(open_for), Duration::from_secs(over_for));
     Unresolved { intent, open_for, over_for }

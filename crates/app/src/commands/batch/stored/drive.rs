@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use partyline_domain::ports::{Clock as _, Followed, StoreUnavailable};
-use partyline_domain::{CallId, Driver, Handle, Notice, Observer};
+use partyline_domain::{BatchId, CallId, Driver, Handle, Notice, Observer};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
@@ -43,6 +43,8 @@ pub(in crate::commands::batch) struct Serving<'a> {
     pub(in crate::commands::batch) own: BTreeSet<CallId>,
     /// Those of them that are not of this batch: their keys were used before.
     pub(in crate::commands::batch) earlier: BTreeSet<CallId>,
+    /// The batches of those that were held up before, and are again where this one is.
+    pub(in crate::commands::batch) going_on: Vec<BatchId>,
     pub(in crate::commands::batch) printer: &'a Printer,
 }
 
@@ -60,6 +62,7 @@ struct Session<'a> {
     watcher: Arc<Watcher>,
     handle: Option<Handle>,
     earlier: BTreeSet<CallId>,
+    going_on: Vec<BatchId>,
     cursor: BatchCursor,
     changes: Work<Result<Changes, StoreUnavailable>>,
     stories: Work<Result<Vec<Followed>, StoreUnavailable>>,
@@ -82,7 +85,7 @@ pub(in crate::commands::batch) async fn serve(
     progress: &Progress,
     signals: &mut Signals,
 ) -> Result<Interrupted, AppError> {
-    let Serving { run, stored, own, earlier, printer } = serving;
+    let Serving { run, stored, own, earlier, going_on, printer } = serving;
     let tally = Arc::new(Mutex::new(Tally::of(desk.open())));
     let (sender, mut told) = unbounded_channel();
     let watcher = Arc::new(Watcher {
@@ -106,6 +109,7 @@ pub(in crate::commands::batch) async fn serve(
         handle: Some(handle),
         wanted: earlier.clone(),
         earlier,
+        going_on,
         cursor: BatchCursor::START,
         changes: None,
         stories: None,
@@ -272,6 +276,8 @@ impl Session<'_> {
 
     /// Reads how calls ended that others drove.
     fn read_stories(&mut self, desk: &Desk<'_>) {
+        // While they were driven here, changes by others were passed over: another process may have ended them by then.
+        self.wanted.append(&mut self.watcher.state().left);
         if self.stories.is_some() || self.wanted.is_empty() {
             return;
         }
@@ -349,10 +355,16 @@ impl Session<'_> {
     /// Holds the batch up and begins to leave.
     async fn hold_up(&mut self) {
         let Some(handle) = self.handle.take() else { return };
-        let (archive, batch) = (Arc::clone(&self.stored.open.archive), self.stored.batch.clone());
+        let archive = Arc::clone(&self.stored.open.archive);
+        let batches: Vec<BatchId> = self.going_on.drain(..).chain([self.stored.batch.clone()]).collect();
         self.pausing = Some(Box::pin(async move {
+            let all = async {
+                for batch in &batches {
+                    let _ = archive.set_batch(batch, BatchState::Paused).await;
+                }
+            };
             // Where the store does not answer, nothing is dialled either.
-            let _ = tokio::time::timeout(LAST_LOOK, archive.set_batch(&batch, BatchState::Paused)).await;
+            let _ = tokio::time::timeout(LAST_LOOK, all).await;
         }));
         // It is asked for before anything is given back, so that nobody else takes what is left.
         tokio::select! {

@@ -1,5 +1,6 @@
 //! Handing the rows of a batch in. The batch is held up until all of them are there, so none is dialled before.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +18,10 @@ use crate::signals::Signals;
 
 /// How many rows are handed in at once.
 const CHUNK: usize = 500;
+/// How many rows are read at once.
+const PAGE: usize = 1000;
+/// Among so many of the latest batches those are looked for whose rows were handed in again.
+const LATEST: usize = 1000;
 /// How long it is waited before the store is asked again.
 const AGAIN: Duration = Duration::from_millis(300);
 /// How long an interrupted batch is given to be taken back.
@@ -36,6 +41,8 @@ pub(in crate::commands::batch) struct Keyed {
     pub(in crate::commands::batch) replayed: Vec<(CallId, CallId)>,
     /// It asks for something else.
     pub(in crate::commands::batch) taken: Vec<(CallId, CallId)>,
+    /// Batches that were held up, and go on because rows of theirs were handed in again.
+    pub(in crate::commands::batch) going_on: Vec<BatchId>,
 }
 
 /// Hands all rows in, and lets the batch go.
@@ -84,8 +91,41 @@ async fn all(stored: &Stored<'_>, rows: HandingIn<'_>) -> Keyed {
             }
         }
     }
+    keyed.going_on = let_go_on(stored, &keyed.replayed).await;
     until_done(stored, || open.archive.set_batch(&stored.batch, BatchState::Running)).await;
     keyed
+}
+
+/// Lets those batches go on that are held up, because their process was killed while it handed them in or because somebody
+/// interrupted it, and whose rows were handed in again: else nobody would ever place them.
+async fn let_go_on(stored: &Stored<'_>, replayed: &[(CallId, CallId)]) -> Vec<BatchId> {
+    let earlier: BTreeSet<&CallId> = replayed.iter().map(|(_, earlier)| earlier).collect();
+    let mut going_on = Vec::new();
+    if earlier.is_empty() {
+        return going_on;
+    }
+    let archive = &stored.open.archive;
+    for batch in until_done(stored, || archive.batches(true, LATEST)).await {
+        let id = batch.batch.id;
+        if batch.state == BatchState::Paused && id != stored.batch && has_any(stored, &id, &earlier).await {
+            until_done(stored, || archive.set_batch(&id, BatchState::Running)).await;
+            going_on.push(id);
+        }
+    }
+    going_on
+}
+
+/// Whether some of these calls are rows of the batch.
+async fn has_any(stored: &Stored<'_>, batch: &BatchId, calls: &BTreeSet<&CallId>) -> bool {
+    let mut after = 0;
+    loop {
+        let page = until_done(stored, || stored.open.archive.batch_calls(batch, after, PAGE)).await;
+        if page.iter().any(|row| calls.contains(&row.id)) {
+            return true;
+        }
+        let Some(last) = page.last().and_then(|row| row.batch.as_ref()) else { return false };
+        after = last.line;
+    }
 }
 
 fn new(planned: Planned, batch: &BatchId, stored: &Stored<'_>) -> NewCall {

@@ -29,6 +29,8 @@ pub(super) struct State {
     pub(super) neighbours: Neighbours,
     /// Own calls that are driven here.
     pub(super) here: BTreeSet<CallId>,
+    /// Own calls that are not driven here any more: what others did to them before that was passed over.
+    pub(super) left: BTreeSet<CallId>,
 }
 
 impl Watcher {
@@ -48,11 +50,14 @@ impl Watcher {
         if !self.own.contains(call) {
             return false;
         }
-        let here = &mut self.state().here;
+        let mut state = self.state();
         if matches!(notice, Notice::Completed(_) | Notice::HandedBack { .. }) {
-            here.remove(call);
-        } else if !matches!(notice, Notice::Audited { .. }) && !here.contains(call) {
-            here.insert(call.clone());
+            state.here.remove(call);
+        } else if !matches!(notice, Notice::Audited { .. }) && !state.here.contains(call) {
+            state.here.insert(call.clone());
+        }
+        if matches!(notice, Notice::HandedBack { .. }) {
+            state.left.insert(call.clone());
         }
         true
     }
