@@ -32,11 +32,17 @@ macro_rules! orphaned {
     };
 }
 
-/// Whether the choice `h` has such a call. (Not with `EXISTS`: before the first statistics the planner would rather look at
-/// all calls.)
+/// Whether the choice `h` has such a call. The order is that of the index to be gone by. Without it, or with `EXISTS`, the
+/// planner would rather look at calls until it meets such a one, which may be the last of a million, or none.
 macro_rules! any {
-    ($which:expr) => {
-        concat!("(SELECT f.seq FROM partyline.calls AS f WHERE f.choice = h.id AND ", $which, " LIMIT 1) IS NOT NULL")
+    ($which:expr, $order:literal) => {
+        concat!(
+            "(SELECT f.seq FROM partyline.calls AS f WHERE f.choice = h.id AND ",
+            $which,
+            " ORDER BY ",
+            $order,
+            " LIMIT 1) IS NOT NULL"
+        )
     };
 }
 
@@ -92,9 +98,9 @@ async fn numbers_to_take(
         "SELECT n.number FROM (SELECT d.number FROM partyline.choices AS h \
          JOIN partyline.choice_numbers AS d ON d.choice = h.id WHERE h.account = $1 \
          AND (",
-        any!(free!()),
+        any!(free!(), "f.turn, f.seq"),
         " OR ",
-        any!(orphaned!("$5")),
+        any!(orphaned!("$5"), "f.owner"),
         ") UNION SELECT number FROM partyline.inbound WHERE account = $1) AS n \
          WHERE ($2::text[] IS NULL OR n.number = ANY($2)) \
          AND NOT EXISTS (SELECT 1 FROM partyline.leases AS l \
@@ -281,11 +287,11 @@ async fn retry_in(tx: &mut Tx<'_>, only: Option<&Vec<String>>, choices: &[i64]) 
          AND EXISTS (SELECT 1 FROM partyline.choices AS h JOIN partyline.choice_numbers AS n ON n.choice = h.id \
          WHERE h.account = $1 AND n.number = l.number AND h.id <> ALL($4) \
          AND (",
-        any!(free!()),
+        any!(free!(), "f.turn, f.seq"),
         " OR ",
-        any!("f.owner < $5"),
+        any!("f.owner < $5", "f.owner"),
         " OR ",
-        any!("f.owner > $5"),
+        any!("f.owner > $5", "f.owner"),
         "))"
     ))
     .bind(tx.account)
