@@ -31,6 +31,10 @@ fn every_scenario_is_on_the_page() {
     let page = page();
     for scenario in all() {
         let name = scenario.name();
+        // Its figures are yet to be measured, which the page says.
+        if name.starts_with("S12/") && page.contains("failovers (`--scenario S12`) are not in this") {
+            continue;
+        }
         assert!(page.contains(&format!("\n| {name} | ")), "{name} is missing");
     }
 }
